@@ -1,0 +1,124 @@
+"""Checkpoints: everything a killed run needs to go on, in one file that is always whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        model: Name of the model.
+        recipe: Name of the recipe.
+        seed: Seed of the run.
+        fold: Test fold of KDEF, which the run never sees.
+        stage: Index of the stage under way.
+        step: Steps done in that stage.
+        seconds: Time spent training so far.
+        history: One record per finished epoch.
+    """
+
+    model: str
+    recipe: str
+    seed: int
+    fold: int
+    stage: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict] = field(default_factory=list)
+
+
+def _variables(model: keras.Model) -> list:
+    """All that training changes: weights, states of random layers, and the optimizer's own."""
+    return [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
+
+
+def save(path: Path, model: keras.Model, progress: Progress) -> None:
+    """Writes a checkpoint to a temporary file, then renames it: the last good one is never lost.
+
+    Raises:
+        OSError: If the disk refuses, for example because it is full; the last good checkpoint stays.
+    """
+    from keras import ops
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    arrays = {f"v{index}": ops.convert_to_numpy(value) for index, value in enumerate(_variables(model))}
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, progress=np.array(json.dumps(asdict(progress))), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_progress(path: Path) -> Progress:
+    """Reads how far the run of a checkpoint has come.
+
+    Raises:
+        ValueError: If the file is no checkpoint of this program.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Progress(**json.loads(str(file["progress"])))
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} must be a checkpoint of 'python -m train fit', but: {error}") from error
+
+
+def restore(path: Path, model: keras.Model) -> None:
+    """Puts the values of a checkpoint into a compiled model.
+
+    Raises:
+        ValueError: If it belongs to another model or optimizer; says what differs.
+    """
+    variables = _variables(model)
+    with np.load(path, allow_pickle=False) as file:
+        count = len(file.files) - 1
+        if count != len(variables):
+            raise ValueError(f"{path.name} holds {count} variables, but {model.name} has {len(variables)}")
+        for index, variable in enumerate(variables):
+            value = file[f"v{index}"]
+            if tuple(value.shape) != tuple(variable.shape):
+                raise ValueError(
+                    f"{path.name} is of another model: expected {variable.path} with shape "
+                    f"{tuple(variable.shape)}, but got {tuple(value.shape)}"
+                )
+            variable.assign(value)
+
+
+def save_final(run_folder: Path, model: keras.Model, progress: Progress) -> None:
+    """Writes ``final.weights.h5``, then ``run.json`` with the history, and drops the checkpoint."""
+    run_folder.mkdir(parents=True, exist_ok=True)
+    temporary = run_folder / "partial.weights.h5"
+    model.save_weights(temporary)
+    temporary.rename(run_folder / "final.weights.h5")
+    record = run_folder / "run.partial"
+    record.write_text(json.dumps(asdict(progress), indent=1))
+    record.rename(run_folder / "run.json")
+    (run_folder / "checkpoint.npz").unlink(missing_ok=True)
+
+
+def read_record(run_folder: Path) -> Progress:
+    """Reads the record of a finished run.
+
+    Raises:
+        FileNotFoundError: If the run is not finished, or there is none.
+    """
+    record = run_folder / "run.json"
+    if not record.is_file():
+        raise FileNotFoundError(f"expected a finished run with a run.json in {run_folder}, but found none")
+    return Progress(**json.loads(record.read_text()))
