@@ -1,0 +1,167 @@
+"""The process in which one runtime is measured, alone with its libraries and thread pools.
+
+It reads requests from standard input and answers on standard output, one JSON object a line, and ends with its
+input. ``measuring.MeasuringProcess`` is the other side. Requests by ``request``:
+
+* ``load``: ``runtime``, ``model``, ``models`` (folder or null), ``precision``, ``scratch`` (folder) -> ``loaded``;
+* ``reference``: -> ``reference``, the median of the reference task in ms;
+* ``measure``: ``resolutions``, ``protocol``, ``seed`` -> ``ready`` or ``skipped`` by size, then ``visit`` by visit.
+
+Each ends with ``done``, or with ``error``, after which the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from . import model_files
+from .faces import resize_square
+from .latency import REFERENCE_MODEL, REFERENCE_RESOLUTION, Protocol, visit_all, warm_up
+from .runtimes import OpenVino, Runtime, convert_to_openvino, import_openvino, load_keras, load_runtime
+
+CROP_SIDE = 256
+"""Side in pixels of the square crop that the preparation starts from."""
+
+TIMED = {
+    "inference": "the forward pass of one image; this is the latency",
+    "preprocessing": f"resizing a {CROP_SIDE} px RGB uint8 crop to the size and converting it to float32; apart",
+}
+"""What is timed, in words."""
+
+_REFERENCE_RUNS = 15
+# A whole ladder with its growth and verification stays compiled, or every round would compile it again.
+_MOST_COMPILED = 64
+_CONVERSION_LIMIT_S = 110
+
+
+def plain(error: BaseException) -> str:
+    """Returns the first line of an error, 200 characters at most, without the machine's paths."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r"(?<![\w.-])(?:[A-Za-z]:)?(?:[\\/][\w.+-]+){2,}", "(a file)", line)[:200]
+
+
+class _Bench:
+    """One loaded runtime and a timer around it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._crop = np.random.default_rng(0).integers(0, 256, (CROP_SIDE, CROP_SIDE, 3), np.uint8)
+
+    def run(self, resolution: int) -> tuple[float, float]:
+        """Runs one size once; returns the times of preparation and inference in ms."""
+        started = time.perf_counter()
+        image = resize_square(self._crop, resolution)[np.newaxis].astype(np.float32)
+        prepared = time.perf_counter()
+        self.runtime.run(image)
+        return 1e3 * (prepared - started), 1e3 * (time.perf_counter() - prepared)
+
+
+class _Worker:
+    def __init__(self, answers: TextIO) -> None:
+        self._answers = answers
+        self._settings: dict = {}
+        self._bench: _Bench | None = None
+        self._reference: _Bench | None = None
+        self._ready: set[int] = set()
+
+    def send(self, event: str, **fields: object) -> None:
+        self._answers.write(json.dumps({"event": event} | fields) + "\n")
+        self._answers.flush()
+
+    def _load_model(self, model: str) -> tuple[_Bench, str]:
+        settings = self._settings
+        models = Path(settings["models"]) if settings["models"] else None
+        weights = "trained" if model_files.is_trained(model, models) else "random"
+        if weights == "random" and settings["runtime"] == OpenVino.name:
+            # TensorFlow converts. Its thread pool would stay and slow OpenVINO down, so another process does it.
+            models = Path(settings["scratch"])
+            arguments = [sys.executable, "-m", "fer_core.measuring_worker", "convert", model, str(models)]
+            subprocess.run(arguments, check=True, capture_output=True, timeout=_CONVERSION_LIMIT_S)
+        runtime = load_runtime(settings["runtime"], model, models, settings["precision"])
+        if isinstance(runtime, OpenVino):
+            runtime.most_compiled = _MOST_COMPILED
+        return _Bench(runtime), weights
+
+    def load(self, **settings: str | None) -> None:
+        self._settings = settings
+        self._bench, weights = self._load_model(str(settings["model"]))
+        self.send("loaded", weights=weights, precision=self._bench.runtime.precision, timed=TIMED)
+
+    def reference(self) -> None:
+        if self._reference is None:
+            same = self._settings["model"] == REFERENCE_MODEL
+            self._reference = self._bench if same else self._load_model(REFERENCE_MODEL)[0]
+            self._reference.runtime.prepare(REFERENCE_RESOLUTION)
+        warm_up(self._reference.run, REFERENCE_RESOLUTION)
+        times = [self._reference.run(REFERENCE_RESOLUTION)[1] for _ in range(_REFERENCE_RUNS)]
+        self.send("reference", median_ms=float(np.median(times)))
+
+    def measure(self, resolutions: list[int], protocol: dict, seed: int) -> None:
+        chosen = Protocol(**protocol)
+        able = []
+        for resolution in resolutions:
+            try:
+                if resolution not in self._ready:
+                    self._bench.runtime.prepare(resolution)
+                if chosen.warms_up:
+                    warm_up(self._bench.run, resolution)
+            except Exception as error:  # what a library raises for a size that it cannot run is its own affair
+                self.send("skipped", resolution=resolution, reason=plain(error))
+                continue
+            self._ready.add(resolution)
+            able.append(resolution)
+            self.send("ready", resolution=resolution)
+        if able:
+            for visit in visit_all(self._bench.run, able, chosen, seed):
+                self.send("visit", **asdict(visit))
+
+
+def convert(model: str, folder: Path) -> None:
+    """Writes a model with random weights as an OpenVINO model with checksums.
+
+    Args:
+        model: A model of ``builder.ARCHITECTURES``.
+        folder: Folder of models to write into.
+    """
+    target = folder / model
+    target.mkdir(parents=True, exist_ok=True)
+    converted = convert_to_openvino(load_keras(model, folder)[0])
+    import_openvino().save_model(converted, target / "model.xml", compress_to_fp16=True)
+    model_files.write_checksums(target, ["model.xml", "model.bin"])
+
+
+def serve() -> None:
+    """Answers requests until the input ends."""
+    # Libraries print. What they print goes to standard error, so that the answers stay clean.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    worker = _Worker(answers)
+    for line in sys.stdin:
+        request = json.loads(line)
+        action = {"load": worker.load, "reference": worker.reference, "measure": worker.measure}[request.pop("request")]
+        try:
+            action(**request)
+        except Exception as error:  # whatever it was, the other side has to hear of it
+            worker.send("error", message=plain(error), expected=isinstance(error, (ValueError, ImportError)))
+            raise
+        worker.send("done")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["convert"]:
+        convert(sys.argv[2], Path(sys.argv[3]))
+    else:
+        # Whoever asked may be gone; then nobody needs an answer.
+        with contextlib.suppress(BrokenPipeError):
+            serve()
