@@ -1,0 +1,1 @@
+"""The user interface: one file per tab, components and wiring, no computing."""

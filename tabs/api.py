@@ -1,0 +1,144 @@
+"""The page's operations as named endpoints for ``gradio_client``: ``/calibrate``, ``/solve`` and ``/recognize``.
+
+from gradio_client import Client, handle_file
+
+client = Client("http://127.0.0.1:7860")
+record = client.predict("scalable-env2b0", "openvino", 40, api_name="/calibrate")
+record = client.predict(record, 25, api_name="/solve")
+record = client.predict(handle_file("face.jpg"), api_name="/recognize")
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+from gradio_client.utils import is_file_obj_with_meta
+
+from fer_core.answers import solve_calibration
+from fer_core.calibration import parse_calibration
+from fer_core.calibration_files import LARGEST_FILE
+from fer_core.compute import MeasurementRunning, gate
+from fer_core.latency import PROTOCOLS
+from fer_core.measurements import Measurements
+from fer_core.measuring import MeasurementCanceled, MeasurementFailed
+from fer_core.points import check_target
+from fer_core.recognition_record import recognition_record
+from fer_core.recognizer import DEFAULT_RESOLUTION
+from fer_core.results import REAL_TIME_MS
+
+from . import engine
+from .board import Task, board
+from .components import read_upload
+from .live import RESOLUTIONS
+from .visitors import name_of
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Hands what was expected and what came to the client; of any other error it learns nothing."""
+    try:
+        yield
+    except (ValueError, MeasurementFailed, MeasurementCanceled, MeasurementRunning) as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def read_calibration(calibration: str | bytes | dict) -> Measurements:
+    """Reads a calibration as it comes from a visitor: JSON text, bytes or an object.
+
+    Raises:
+        ValueError: If it is too large or no calibration; says what is wrong.
+    """
+    if isinstance(calibration, dict):
+        calibration = json.dumps(calibration)
+    if isinstance(calibration, str):
+        calibration = calibration.encode(errors="replace")
+    if not isinstance(calibration, bytes):
+        raise ValueError(f"expected a calibration as JSON text or an object, but got {type(calibration).__name__}")
+    if len(calibration) > LARGEST_FILE:
+        raise ValueError(f"a calibration has at most {LARGEST_FILE:,} bytes, but this has {len(calibration):,}")
+    return parse_calibration(calibration)
+
+
+def calibrate(
+    model: str,
+    runtime: str,
+    target_ms: float = REAL_TIME_MS,
+    ladder: str = "paper",
+    protocol: str = PROTOCOLS[0],
+    request: gr.Request = None,
+) -> dict:
+    """Measures the server's CPU and finds the resolution for a target, after whatever is measured already.
+
+    Args:
+        model: A model of ``builder.ARCHITECTURES``.
+        runtime: A key of ``runtimes.RUNTIMES``.
+        target_ms: Target latency of the classifier in ms.
+        ladder: See ``ladders.ladder``.
+        protocol: One of ``latency.PROTOCOLS``.
+
+    Returns:
+        The record of ``calibrate``.
+
+    Raises:
+        gr.Error: If an argument is unusable, or the measurement failed or was canceled.
+    """
+    with _refusing():
+        task = Task(model, runtime, ladder, protocol, check_target(target_ms))
+        return board.measure(task, name_of(request)).record
+
+
+def solve(calibration: Any, target_ms: float) -> dict:
+    """Answers for another target from an earlier calibration; measures nothing.
+
+    Args:
+        calibration: A record of ``calibrate`` or ``solve``, as an object or as JSON text.
+        target_ms: Target latency of the classifier in ms.
+
+    Returns:
+        The record of ``solve``: that of ``calibrate`` with ``verified_ms`` null.
+
+    Raises:
+        gr.Error: If the calibration or the target is unusable.
+    """
+    with _refusing():
+        return solve_calibration(read_calibration(calibration), target_ms)
+
+
+def recognize(picture: Any, resolution: int = DEFAULT_RESOLUTION, request: gr.Request = None) -> dict:
+    """Finds the faces of a picture and their emotions.
+
+    Args:
+        picture: An uploaded file, with ``gradio_client`` a ``handle_file(...)``.
+        resolution: Side of the model's input in pixels, one of the live tab's.
+
+    Returns:
+        One entry of ``recognize --json``.
+
+    Raises:
+        gr.Error: If the picture or the resolution is unusable, the model's files are, or the CPU is being measured.
+    """
+    with _refusing():
+        if resolution not in RESOLUTIONS:
+            raise ValueError(f"resolution must be one of {', '.join(map(str, RESOLUTIONS))}, but got {resolution!r}")
+        # Gradio has made sure that this, and nothing else with a path, lies among the uploads.
+        if not is_file_obj_with_meta(picture):
+            raise ValueError(f"picture must be an uploaded file, but got {type(picture).__name__}")
+        data = read_upload(picture["path"])
+        loaded = engine.recognizer()
+        with gate.turn(name_of(request)):
+            record = recognition_record(picture.get("orig_name") or "picture", data, loaded.at(resolution))
+        if record["error"] is not None:
+            raise ValueError(record["error"])
+        return record
+
+
+def build() -> None:
+    """Registers the endpoints with the Blocks under construction."""
+    # Whoever waits for a measurement holds a place; who computes is the board's and the gate's matter.
+    for endpoint in (calibrate, solve, recognize):
+        description = endpoint.__doc__.partition("\n")[0]
+        gr.api(endpoint, api_name=endpoint.__name__, api_description=description, concurrency_limit=16)

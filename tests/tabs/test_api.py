@@ -1,0 +1,143 @@
+"""Endpoints for programs: what they answer, and what a client learns of an error."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from fer_core.compute import ComputeGate
+from fer_core.recognizer import Analysis, Face
+from tabs import api
+from tests.tabs.test_calibration import kept, uploaded
+
+CLIENT = SimpleNamespace(session_hash="client")
+
+
+def upload(path):
+    """The picture as Gradio hands it over."""
+    return {"path": str(path), "orig_name": "mine.png", "meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "secret-folder.png"
+    Image.new("RGB", (64, 48)).save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def recognizer(monkeypatch):
+    """A recognizer that finds one face, and a gate of its own."""
+    face = Face((1, 2, 30, 40), 0.99, {"happiness": 0.9, "anger": 0.1})
+    found = SimpleNamespace(analyze=lambda image: Analysis([face], {"total": 5.0}))
+    found.at = lambda resolution: found
+    monkeypatch.setattr(api.engine, "recognizer", lambda: found)
+    monkeypatch.setattr(api, "gate", ComputeGate())
+
+
+def test_endpoints_are_named():
+    with gr.Blocks() as blocks:
+        api.build()
+    assert set(blocks.get_api_info()["named_endpoints"]) == {"/calibrate", "/solve", "/recognize"}
+
+
+def test_recognize_answers_as_the_command_line_does(picture):
+    record = api.recognize(upload(picture), request=CLIENT)
+    assert record == {
+        "schema_version": 1,
+        "image": "mine.png",
+        "width": 64,
+        "height": 48,
+        "faces": [
+            {
+                "box": [1, 2, 30, 40],
+                "emotion": "happiness",
+                "confidence": 0.9,
+                "probabilities": {"happiness": 0.9, "anger": 0.1},
+                "detection_score": 0.99,
+            }
+        ],
+        "timings_ms": {"total": 5.0},
+        "error": None,
+    }
+
+
+def test_recognize_refuses_what_is_no_picture(tmp_path):
+    path = tmp_path / "text.png"
+    path.write_text("not a picture")
+    with pytest.raises(gr.Error, match="expected a picture as JPEG") as raised:
+        api.recognize(upload(path), request=CLIENT)
+    assert str(tmp_path) not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("/etc/hostname", id="path"),
+        pytest.param({"path": "/etc/hostname"}, id="path-that-gradio-did-not-check"),
+        pytest.param(None, id="nothing"),
+    ],
+)
+def test_recognize_reads_uploads_alone(value):
+    with pytest.raises(gr.Error, match="picture must be an uploaded file, but got"):
+        api.recognize(value, request=CLIENT)
+
+
+def test_recognize_refuses_other_resolutions(picture):
+    with pytest.raises(gr.Error, match="resolution must be one of 64, 96, 128, 160, but got 100"):
+        api.recognize(upload(picture), 100, request=CLIENT)
+
+
+def test_recognize_says_that_the_cpu_is_being_measured(picture):
+    with api.gate.measurement(), pytest.raises(gr.Error, match="this CPU is being measured"):
+        api.recognize(upload(picture), request=CLIENT)
+
+
+@pytest.mark.parametrize("form", [pytest.param(bytes.decode, id="text"), pytest.param(json.loads, id="object")])
+def test_solve_answers_from_text_and_from_an_object(form):
+    record = api.solve(form(uploaded()), 30.0)
+    assert record["target_ms"] == 30.0
+    assert record["answer"]["resolution"] == pytest.approx((28 / 0.0004) ** 0.5, rel=0.02)
+    assert record["answer"]["verified_ms"] is None
+
+
+@pytest.mark.parametrize(
+    ("calibration", "target_ms", "message"),
+    [
+        pytest.param([1], 25, "as JSON text or an object, but got list", id="list"),
+        pytest.param("", 25, "the file is empty", id="empty"),
+        pytest.param({"points": float("nan")}, 25, "damaged or of another kind", id="not-a-number"),
+        pytest.param({}, 25, "this JSON is something else", id="empty-object"),
+        pytest.param(uploaded().decode(), -1, "greater than zero, but got -1", id="negative-target"),
+        pytest.param(uploaded().decode(), "fast", "greater than zero, but got 'fast'", id="text-target"),
+    ],
+)
+def test_solve_refuses_bad_input(calibration, target_ms, message):
+    with pytest.raises(gr.Error, match=message):
+        api.solve(calibration, target_ms)
+
+
+def test_calibrate_goes_through_the_board(monkeypatch):
+    asked, done = [], kept()
+    monkeypatch.setattr(api.board, "measure", lambda task, owner: asked.append((task, owner)) or done)
+    assert api.calibrate("scalable-env2b0", "openvino", 20, "48,96", request=CLIENT) is done.record
+    assert asked == [(api.Task("scalable-env2b0", "openvino", "48,96", "robust", 20.0), "client")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(("resnet", "openvino"), "model must be one of", id="model"),
+        pytest.param(("scalable-env2b0", "onnx"), "runtime must be one of", id="runtime"),
+        pytest.param(("scalable-env2b0", "openvino", 0), "greater than zero, but got 0", id="target"),
+        pytest.param(("scalable-env2b0", "openvino", 40, "48,fast"), "ladder must be 'paper'", id="ladder"),
+        pytest.param(("scalable-env2b0", "openvino", 40, "paper", "quick"), "protocol must be one of", id="protocol"),
+    ],
+)
+def test_calibrate_refuses_unusable_arguments(arguments, message):
+    with pytest.raises(gr.Error, match=message):
+        api.calibrate(*arguments, request=CLIENT)
