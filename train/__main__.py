@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = command("fit", "Train a model after a recipe; a run that was stopped goes on.")
     fit.add_argument("--model", default="scalable-env2b0")
     fit.add_argument("--recipe", default="elastic")
+    fit.add_argument("--engine", default="keras", help="keras: any backend; native: plain PyTorch, faster on a CPU")
     fit.add_argument("--run", help="name of the run, by default MODEL-RECIPE-foldN-seedN")
     fit.add_argument("--weights", default=None, help="beginning: imagenet, a weights file, or nothing for random")
     names_a_run(fit)

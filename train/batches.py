@@ -16,6 +16,7 @@ from .augment import augment
 from .crops import Crops
 from .recipes import Stage
 
+EMBEDDING = 128  # numbers in the teacher's description of a face
 _AHEAD = 6  # batches prepared while the model trains
 
 
@@ -27,24 +28,41 @@ class Part:
         crops: The prepared data set.
         indices: Which of its pictures, int64 ``(n,)``.
         targets: float32 ``(n, 7)``, rows sum to 1.
+        embeddings: The teacher's embeddings, float16 ``(n, 128)``, or None.
     """
 
     crops: Crops
     indices: np.ndarray
     targets: np.ndarray
+    embeddings: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Input of one step: ``images`` float32 RGB 0-255 ``(N, H, W, 3)``, ``targets`` float32 ``(N, 7)``,
-    ``weights`` float32 ``(N,)`` with a mean near 1."""
+    """Input of one step.
+
+    Attributes:
+        images: float32 RGB 0-255 ``(N, H, W, 3)``.
+        targets: float32 ``(N, 7)``, rows sum to 1.
+        weights: float32 ``(N,)`` with a mean near 1.
+        embeddings: float32 ``(N, 128)``; zeros where the teacher said nothing.
+        taught: float32 ``(N,)``: 1 where it said something, else 0.
+    """
 
     images: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
+    embeddings: np.ndarray
+    taught: np.ndarray
 
 
-def part_of(crops: Crops, indices: np.ndarray, soft_labels: np.ndarray | None = None, share: float = 0.0) -> Part:
+def part_of(
+    crops: Crops,
+    indices: np.ndarray,
+    soft_labels: np.ndarray | None = None,
+    share: float = 0.0,
+    embeddings: np.ndarray | None = None,
+) -> Part:
     """Selects the pictures in which a face was found and sets their targets.
 
     Args:
@@ -52,12 +70,13 @@ def part_of(crops: Crops, indices: np.ndarray, soft_labels: np.ndarray | None = 
         indices: Pictures to choose from.
         soft_labels: The teacher's probabilities for all pictures, ``(len(crops.pictures), 7)``, or None.
         share: Share of the target taken from ``soft_labels``.
+        embeddings: The teacher's embeddings for all pictures, ``(len(crops.pictures), 128)``, or None.
     """
     indices = np.asarray([index for index in indices if crops.found[index]], np.int64)
     targets = np.array([crops.pictures[index].target for index in indices], np.float32).reshape(-1, len(EMOTIONS))
     if soft_labels is not None and share:
         targets = (1 - share) * targets + share * soft_labels[indices]
-    return Part(crops, indices, targets.astype(np.float32))
+    return Part(crops, indices, targets.astype(np.float32), None if embeddings is None else embeddings[indices])
 
 
 def class_weights(targets: np.ndarray, power: float) -> np.ndarray:
@@ -124,14 +143,17 @@ class Batches:
         size = int(rng.choice(self.stage.sizes, p=self._sizes))
         images = np.empty((len(rows), size, size, 3), np.float32)
         targets = np.empty((len(rows), len(EMOTIONS)), np.float32)
+        embeddings, taught = np.zeros((len(rows), EMBEDDING), np.float32), np.zeros(len(rows), np.float32)
         for position, (number, row) in enumerate(rows):
             part = self._parts[number]
             crop = np.asarray(part.crops.images[part.indices[row]])
             images[position] = augment(crop, size, self.stage.augmentation, rng)
             targets[position] = part.targets[row]
+            if part.embeddings is not None:
+                embeddings[position], taught[position] = part.embeddings[row], 1.0
         weights = targets @ self._class_weights
         targets = targets * (1 - self.stage.label_smoothing) + self.stage.label_smoothing / len(EMOTIONS)
-        return Batch(images, targets, weights)
+        return Batch(images, targets, weights, embeddings, taught)
 
     def iterate(self, first_step: int = 0, workers: int = 2) -> Iterator[Batch]:
         """Yields batches ``first_step`` to ``steps``, prepared ahead by a few threads, always in the same order."""

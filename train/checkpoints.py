@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
+    from .trainers import Trainer
+
 
 @dataclass
 class Progress:
@@ -28,6 +30,7 @@ class Progress:
         step: Steps done in that stage.
         seconds: Time spent training so far.
         history: One record per finished epoch.
+        engine: What trains it, a name of ``trainers.ENGINES``.
     """
 
     model: str
@@ -38,27 +41,20 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     history: list[dict] = field(default_factory=list)
+    engine: str = "keras"
 
 
-def _variables(model: keras.Model) -> list:
-    """All that training changes: weights, states of random layers, and the optimizer's own."""
-    return [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
-
-
-def save(path: Path, model: keras.Model, progress: Progress) -> None:
+def save(path: Path, trainer: Trainer, progress: Progress) -> None:
     """Writes a checkpoint to a temporary file, then renames it: the last good one is never lost.
 
     Raises:
         OSError: If the disk refuses, for example because it is full; the last good checkpoint stays.
     """
-    from keras import ops
-
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".partial")
-    arrays = {f"v{index}": ops.convert_to_numpy(value) for index, value in enumerate(_variables(model))}
     try:
         with temporary.open("wb") as file:
-            np.savez(file, progress=np.array(json.dumps(asdict(progress))), **arrays)
+            np.savez(file, progress=np.array(json.dumps(asdict(progress))), **trainer.state())
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
@@ -79,25 +75,24 @@ def read_progress(path: Path) -> Progress:
         raise ValueError(f"{path.name} must be a checkpoint of 'python -m train fit', but: {error}") from error
 
 
-def restore(path: Path, model: keras.Model) -> None:
-    """Puts the values of a checkpoint into a compiled model.
+def restore(path: Path, trainer: Trainer) -> None:
+    """Puts the values of a checkpoint into a trainer that has begun the checkpoint's stage.
 
     Raises:
         ValueError: If it belongs to another model or optimizer; says what differs.
     """
-    variables = _variables(model)
+    expected = trainer.state()
     with np.load(path, allow_pickle=False) as file:
-        count = len(file.files) - 1
-        if count != len(variables):
-            raise ValueError(f"{path.name} holds {count} variables, but {model.name} has {len(variables)}")
-        for index, variable in enumerate(variables):
-            value = file[f"v{index}"]
-            if tuple(value.shape) != tuple(variable.shape):
-                raise ValueError(
-                    f"{path.name} is of another model: expected {variable.path} with shape "
-                    f"{tuple(variable.shape)}, but got {tuple(value.shape)}"
-                )
-            variable.assign(value)
+        state = {name: file[name] for name in file.files if name != "progress"}
+    if set(state) != set(expected):
+        raise ValueError(f"{path.name} holds {len(state)} arrays, but this model has {len(expected)} of other names")
+    for name, value in expected.items():
+        if state[name].shape != value.shape:
+            raise ValueError(
+                f"{path.name} is of another model: expected {name} with shape {value.shape}, "
+                f"but got {state[name].shape}"
+            )
+    trainer.load(state)
 
 
 def save_final(run_folder: Path, model: keras.Model, progress: Progress) -> None:

@@ -28,29 +28,52 @@ def prepare(options: argparse.Namespace) -> None:
         log.info("%s: %d pictures, %d without a face", name, len(crops.pictures), (~crops.found).sum())
 
 
-def _soft_label_file(cache: Path, name: str, fold: int) -> Path:
-    return cache / "crops" / f"{name}.teacher-fold{fold}.npy"
+def _lessons_file(cache: Path, name: str, fold: int) -> Path:
+    return cache / "crops" / f"{name}.teacher-fold{fold}.npz"
 
 
 def teach(options: argparse.Namespace) -> None:
-    """Fine-tunes the teacher on training pictures, then labels every crop of RAF-DB and KDEF."""
+    """Fine-tunes the teacher on training pictures, then writes what it says of every crop of every data set."""
     from . import teacher
 
-    crops = {name: crop_cache.load(name, options.cache) for name in teacher.STAGE.data}
+    crops = {name: crop_cache.load(name, options.cache) for name in READERS}
     splits = {name: split(name, item.pictures, options.fold) for name, item in crops.items()}
     parts = {
-        kind: {name: part_of(item, splits[name][kind]) for name, item in crops.items()}
+        kind: {name: part_of(crops[name], splits[name][kind]) for name in teacher.STAGE.data}
         for kind in ("train", "validation")
     }
     model = teacher.fit(options.onnx, parts["train"], parts["validation"], options.seed)
     for name, item in crops.items():
         everything = part_of(item, np.arange(len(item.pictures)))
-        labels = np.zeros((len(item.pictures), everything.targets.shape[1]), np.float32)
-        labels[everything.indices] = teacher.predict(model, everything)
-        path = _soft_label_file(options.cache, name, options.fold)
-        with path.with_suffix(".partial").open("wb") as file:
-            np.save(file, labels)
-        path.with_suffix(".partial").rename(path)
+        said = teacher.predict(model, everything)
+        # Where no face was found there is nothing to say: zeros, which no training picture points to.
+        lessons = teacher.Lessons(
+            np.zeros((len(item.pictures), said.probabilities.shape[1]), np.float32),
+            np.zeros((len(item.pictures), said.embeddings.shape[1]), np.float16),
+        )
+        lessons.probabilities[everything.indices] = said.probabilities
+        lessons.embeddings[everything.indices] = said.embeddings
+        lessons.write(_lessons_file(options.cache, name, options.fold))
+
+
+def _training_part(crops: crop_cache.Crops, indices: np.ndarray, stage: Stage, cache: Path, fold: int) -> Part:
+    """Selects training pictures and what the teacher says of them, if the stage listens and it has spoken."""
+    if not stage.teacher_share and not stage.embedding_share:
+        return part_of(crops, indices)
+    from .teacher import STAGE, Lessons
+
+    path = _lessons_file(cache, crops.name, fold)
+    if not path.is_file():
+        log.info("%s: the teacher has said nothing for fold %d, the labels alone are used", crops.name, fold)
+        return part_of(crops, indices)
+    lessons = Lessons.read(path)
+    if len(lessons.probabilities) != len(crops.pictures):
+        raise ValueError(
+            f"{crops.name}: expected {len(crops.pictures)} soft labels, but got {len(lessons.probabilities)}"
+        )
+    # FER+ has ten people's votes; the teacher, which never learned from it, would only blur them.
+    share = stage.teacher_share if crops.name in STAGE.data else 0.0
+    return part_of(crops, indices, lessons.probabilities, share, lessons.embeddings)
 
 
 def fit(options: argparse.Namespace) -> None:
@@ -64,19 +87,13 @@ def fit(options: argparse.Namespace) -> None:
     splits = {name: split(name, item.pictures, options.fold) for name, item in crops.items()}
 
     def training(stage: Stage) -> dict[str, Part]:
-        parts = {}
-        for name in stage.data:
-            path = _soft_label_file(options.cache, name, options.fold)
-            labels = np.load(path) if stage.teacher_share and path.is_file() else None
-            if stage.teacher_share and labels is None:
-                log.info("%s: no soft labels for fold %d, its own labels are used", name, options.fold)
-            if labels is not None and len(labels) != len(crops[name].pictures):
-                raise ValueError(f"{name}: expected {len(crops[name].pictures)} soft labels, but got {len(labels)}")
-            parts[name] = part_of(crops[name], splits[name]["train"], labels, stage.teacher_share)
-        return parts
+        return {
+            name: _training_part(crops[name], splits[name]["train"], stage, options.cache, options.fold)
+            for name in stage.data
+        }
 
     validation = {name: part_of(crops[name], splits[name]["validation"]) for name in names}
-    progress = Progress(options.model, options.recipe, options.seed, options.fold)
+    progress = Progress(options.model, options.recipe, options.seed, options.fold, engine=options.engine)
     run = options.run or f"{options.model}-{options.recipe}-fold{options.fold}-seed{options.seed}"
     train(chosen, progress, options.cache / "runs" / run, training, validation, options.weights)
     log.info("%s: done in %.0f s of training", run, progress.seconds)

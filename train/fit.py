@@ -1,6 +1,6 @@
 """Trains a model after a recipe: settings, data, model, loop, from top to bottom.
 
-Backend-neutral Keras 3: the same code runs under TensorFlow, JAX and PyTorch (``KERAS_BACKEND``).
+The loop knows neither Keras nor PyTorch: ``trainers.py`` does.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from . import checkpoints
 from .batches import Batches, Part, plain_batches
 from .checkpoints import Progress
 from .recipes import Recipe, Stage
+from .trainers import Trainer, make_trainer
 
 WARM_UP = 0.05  # share of a stage's steps
 CHECKPOINT_SECONDS = 240  # at most this much work is lost to a kill
@@ -37,27 +38,11 @@ def learning_rate(stage: Stage, step: int, steps: int) -> float:
     return stage.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
-def _trainer(model: keras.Model, stage: Stage) -> keras.Model:
-    """Compiles the logits alone for a stage; the layers are the model's own."""
-    model.get_layer("dropout").rate = stage.dropout
-    trainer = keras.Model(model.input, model.output["logits"], name=model.name)
-    optimizer = keras.optimizers.AdamW(stage.learning_rate, weight_decay=stage.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(trainer.trainable_variables)
-    trainer.compile(
-        optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        weighted_metrics=[],  # accuracy counts pictures, whatever their class weighs
-        metrics=["accuracy"],
-    )
-    return trainer
-
-
-def validate(trainer: keras.Model, parts: dict[str, Part], size: int) -> dict[str, dict[str, float]]:
+def validate(trainer: Trainer, parts: dict[str, Part], size: int) -> dict[str, dict[str, float]]:
     """Scores held-out crops, without augmentation.
 
     Args:
-        trainer: Model that returns logits.
+        trainer: The model under training.
         parts: Held-out pictures by data set.
         size: Side of the input in pixels.
 
@@ -66,7 +51,7 @@ def validate(trainer: keras.Model, parts: dict[str, Part], size: int) -> dict[st
     """
     scores = {}
     for name, part in parts.items():
-        logits = np.concatenate([np.asarray(trainer.predict_on_batch(x)) for x in plain_batches(part, size)])
+        logits = np.concatenate([trainer.logits(images) for images in plain_batches(part, size)])
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         scores[name] = {
@@ -98,7 +83,7 @@ def fit(
         The trained model, both outputs. ``progress`` holds the history.
 
     Raises:
-        ValueError: If the run is finished, or its checkpoint is of another model, recipe, seed or fold.
+        ValueError: If the run is finished, or its checkpoint is of another model, recipe, seed, fold or engine.
     """
     if (run_folder / "run.json").is_file():
         raise ValueError(f"the run {run_folder.name} is finished: choose another name, or export it")
@@ -106,7 +91,7 @@ def fit(
     resumed = checkpoint.is_file()
     if resumed:
         saved = checkpoints.read_progress(checkpoint)
-        for name in ("model", "recipe", "seed", "fold"):
+        for name in ("model", "recipe", "seed", "fold", "engine"):
             if getattr(saved, name) != getattr(progress, name):
                 raise ValueError(
                     f"{run_folder} holds a run with {name} {getattr(saved, name)!r}, but {getattr(progress, name)!r} "
@@ -117,10 +102,12 @@ def fit(
         log.info("resuming stage %d at step %d", progress.stage + 1, progress.step)
     keras.utils.set_random_seed(progress.seed)
     model = build_model(progress.model, None if resumed else weights)
+    embedding = any(stage.embedding_share for stage in recipe.stages)
+    trainer = make_trainer(progress.engine, model, embedding, progress.seed)
 
     while progress.stage < len(recipe.stages):
         stage = recipe.stages[progress.stage]
-        trainer = _trainer(model, stage)
+        trainer.begin(stage)
         if resumed:
             checkpoints.restore(checkpoint, trainer)
             resumed = False
@@ -131,11 +118,10 @@ def fit(
         sums = np.zeros(3)  # loss, hits and pictures since the epoch began, or since the run went on
         for batch in batches.iterate(progress.step):
             rate = learning_rate(stage, progress.step, batches.steps)
-            trainer.optimizer.learning_rate.assign(rate)
-            logs = trainer.train_on_batch(batch.images, batch.targets, batch.weights, return_dict=True)
+            loss, accuracy = trainer.step(batch, rate)
             progress.step += 1
             count = len(batch.images)
-            sums += [float(logs["loss"]) * count, float(logs["accuracy"]) * count, count]
+            sums += [loss * count, accuracy * count, count]
             mean_loss, mean_accuracy = (sums[:2] / sums[2]).tolist()
             bar.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{mean_accuracy:.3f}", refresh=False)
             bar.update()
@@ -168,6 +154,8 @@ def fit(
         progress.stage, progress.step = progress.stage + 1, 0
         if progress.stage < len(recipe.stages):
             # The next stage begins with a fresh optimizer, and a checkpoint must hold the one that goes on.
-            checkpoints.save(checkpoint, _trainer(model, recipe.stages[progress.stage]), progress)
+            trainer.begin(recipe.stages[progress.stage])
+            checkpoints.save(checkpoint, trainer, progress)
+    trainer.finish()
     checkpoints.save_final(run_folder, model, progress)
     return model

@@ -24,6 +24,7 @@ class Stage:
         label_smoothing: Share of each target spread evenly over the classes.
         class_weight_power: Weight of a class: (mean count / count) to this power; 1 balances, 0 does nothing.
         teacher_share: Share of the target taken from the teacher's soft labels, where there are any.
+        embedding_share: Weight of the error in guessing the teacher's embedding, beside the cross-entropy.
     """
 
     data: dict[str, float]
@@ -38,6 +39,7 @@ class Stage:
     label_smoothing: float = 0.05
     class_weight_power: float = 0.5
     teacher_share: float = 0.0
+    embedding_share: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ never shipped. Written for PyTorch alone, because its weights come as an ONNX fi
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,10 @@ from tqdm import tqdm
 from fer_core.emotions import EMOTIONS
 
 from .augment import Augmentation
-from .batches import Batches, Part, plain_batches
+from .batches import EMBEDDING, Batches, Part, plain_batches
 from .recipes import Stage
 
 SIZE = 112  # what MobileFaceNet was made for, px
-_EMBEDDING = 128
 
 STAGE = Stage(
     data={"raf-db": 1, "kdef": 1},
@@ -39,6 +39,32 @@ STAGE = Stage(
 _HEAD_FACTOR = 10  # the new head learns this many times faster than the body
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What the teacher says of n crops.
+
+    Attributes:
+        probabilities: float32 ``(n, 7)``, rows sum to 1: soft labels.
+        embeddings: float16 ``(n, 128)``, about mean 0 and deviation 1: what it sees in a face.
+    """
+
+    probabilities: np.ndarray
+    embeddings: np.ndarray
+
+    def write(self, path: Path) -> None:
+        """Writes an .npz file to a temporary file, then renames it."""
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, probabilities=self.probabilities, embeddings=self.embeddings)
+        partial.rename(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Lessons:
+        """Reads a file that ``write`` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            return cls(file["probabilities"], file["embeddings"])
 
 
 def build(onnx_file: Path):
@@ -64,12 +90,12 @@ def build(onnx_file: Path):
     # The last Reshape holds the batch size of the export.
     for node in graph.graph.node:
         if node.op_type == "Constant" and node.output[0] == shape:
-            node.attribute[0].t.CopyFrom(onnx.numpy_helper.from_array(np.array([-1, _EMBEDDING])))
+            node.attribute[0].t.CopyFrom(onnx.numpy_helper.from_array(np.array([-1, EMBEDDING])))
     for initializer in graph.graph.initializer:
         if initializer.name == shape:
-            initializer.CopyFrom(onnx.numpy_helper.from_array(np.array([-1, _EMBEDDING]), shape))
+            initializer.CopyFrom(onnx.numpy_helper.from_array(np.array([-1, EMBEDDING]), shape))
     head = torch.nn.Sequential(
-        torch.nn.BatchNorm1d(_EMBEDDING), torch.nn.Dropout(STAGE.dropout), torch.nn.Linear(_EMBEDDING, len(EMOTIONS))
+        torch.nn.BatchNorm1d(EMBEDDING), torch.nn.Dropout(STAGE.dropout), torch.nn.Linear(EMBEDDING, len(EMOTIONS))
     )
     return torch.nn.Sequential(convert(graph), head).to(memory_format=torch.channels_last)
 
@@ -80,18 +106,21 @@ def _as_input(images: np.ndarray):
     return torch.from_numpy((images - 127.5) / 128).permute(0, 3, 1, 2)
 
 
-def predict(model, part: Part) -> np.ndarray:
-    """Returns probabilities, float32 ``(n, 7)``, averaged over each crop and its mirror image."""
+def predict(model, part: Part) -> Lessons:
+    """Answers for all crops of a part, each averaged over the crop and its mirror image."""
     import torch
 
     model.eval()
-    rows = []
+    probabilities, embeddings = [], []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for images in plain_batches(part, SIZE):
             inputs = _as_input(images)
-            both = [torch.softmax(model(view).float(), -1) for view in (inputs, inputs.flip(-1))]
-            rows.append(((both[0] + both[1]) / 2).numpy())
-    return np.concatenate(rows)
+            # The first layer of the head normalizes the embedding, so that every number of it counts alike.
+            both = [model[1][0](model[0](view).float()) for view in (inputs, inputs.flip(-1))]
+            embeddings.append(((both[0] + both[1]) / 2).numpy())
+            shares = [torch.softmax(model[1][2](embedding).float(), -1) for embedding in both]
+            probabilities.append(((shares[0] + shares[1]) / 2).numpy())
+    return Lessons(np.concatenate(probabilities), np.concatenate(embeddings).astype(np.float16))
 
 
 def fit(onnx_file: Path, parts: dict[str, Part], validation: dict[str, Part], seed: int = 0):
@@ -132,7 +161,7 @@ def fit(onnx_file: Path, parts: dict[str, Part], validation: dict[str, Part], se
         bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
         if step % batches.steps_per_epoch == 0:
             scores = {
-                name: accuracy_score(part.targets.argmax(1), predict(model, part).argmax(1))
+                name: accuracy_score(part.targets.argmax(1), predict(model, part).probabilities.argmax(1))
                 for name, part in validation.items()
             }
             log.info("teacher, epoch %d: validation accuracy %s", step // batches.steps_per_epoch, scores)

@@ -6,13 +6,15 @@ import json
 import numpy as np
 import pytest
 
+from fer_core.builder import build_model
 from tests.train.generated import make_crops
 from train import checkpoints
 from train import fit as loop
 from train.augment import Augmentation
-from train.batches import part_of
+from train.batches import EMBEDDING, part_of
 from train.checkpoints import Progress
 from train.recipes import RECIPES, Recipe, Stage, recipe
+from train.trainers import ENGINES
 
 STAGE = Stage(
     data={"a": 1},
@@ -24,12 +26,13 @@ STAGE = Stage(
     batch=16,
     label_smoothing=0.0,
 )
-TINY = Recipe(stages=(STAGE, dataclasses.replace(STAGE, epochs=1)), validation_size=32)
+TINY = Recipe(stages=(STAGE, dataclasses.replace(STAGE, epochs=1, embedding_share=0.1)), validation_size=32)
 
 
-def run(folder):
-    part = part_of(make_crops("a", 64), np.arange(64))
-    progress = Progress("scalable-env2b0", "tiny", 0, 0)
+def run(folder, engine="keras"):
+    embeddings = np.random.default_rng(0).normal(size=(64, EMBEDDING)).astype(np.float16)
+    part = part_of(make_crops("a", 64), np.arange(64), embeddings=embeddings)
+    progress = Progress("scalable-env2b0", "tiny", 0, 0, engine=engine)
     model = loop.fit(TINY, progress, folder, lambda stage: {"a": part}, {"a": part})
     return model, progress
 
@@ -38,15 +41,15 @@ class Killed(Exception):
     """Stands for a kill signal in the middle of a step."""
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+@pytest.fixture(scope="module", params=ENGINES)
+def finished(tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("run")
-    model, progress = run(folder)
+    model, progress = run(folder, request.param)
     return folder, model, progress
 
 
 def test_a_run_learns_and_is_recorded(finished):
-    folder, _, progress = finished
+    folder, model, progress = finished
     assert [record["epoch"] for record in progress.history] == [1, 2, 3]
     assert progress.history[-1]["loss"] < progress.history[0]["loss"]
     record = json.loads((folder / "run.json").read_text())
@@ -55,6 +58,12 @@ def test_a_run_learns_and_is_recorded(finished):
     assert sorted(path.name for path in folder.iterdir()) == ["final.weights.h5", "run.json"]
     with pytest.raises(ValueError, match="is finished: choose another name, or export it"):
         run(folder)
+    # The weights that were saved are the trained ones.
+    images = make_crops("a", 64).images.astype(np.float32)
+    logits = np.asarray(build_model("scalable-env2b0", folder / "final.weights.h5")(images)["logits"])
+    np.testing.assert_allclose(logits, np.asarray(model(images)["logits"]), atol=1e-4)
+    accuracy = np.mean(logits.argmax(1) == np.arange(64) % 7)
+    assert accuracy == pytest.approx(progress.history[-1]["validation_accuracy"], abs=0.02)
 
 
 def test_a_killed_run_goes_on(finished, tmp_path, monkeypatch):
@@ -70,52 +79,52 @@ def test_a_killed_run_goes_on(finished, tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "learning_rate", kill_in_step_six)
     with pytest.raises(Killed):
-        run(tmp_path)
+        run(tmp_path, expected.engine)
     saved = checkpoints.read_progress(tmp_path / "checkpoint.npz")
     assert (saved.stage, saved.step) == (0, 5)
     monkeypatch.undo()
-    _, progress = run(tmp_path)
+    _, progress = run(tmp_path, expected.engine)
     # Dropout's random states are part of the checkpoint, so the two runs differ by rounding alone.
     for got, wanted in zip(progress.history, expected.history, strict=True):
         assert got["learning_rate"] == wanted["learning_rate"]
         assert got["validation_loss"] == pytest.approx(wanted["validation_loss"], rel=0.05)
 
 
-def test_checkpoints_of_other_runs_are_refused(tmp_path):
-    import keras
+class Counter:
+    """The smallest trainer that a checkpoint can hold."""
 
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    model.compile(optimizer="sgd", loss="mse")
-    model.optimizer.build(model.trainable_variables)
+    def __init__(self, units):
+        self.weights = np.zeros(units, np.float32)
+
+    def state(self):
+        return {"weights": self.weights}
+
+    def load(self, state):
+        self.weights = state["weights"]
+
+
+def test_checkpoints_of_other_runs_are_refused(tmp_path):
     path = tmp_path / "checkpoint.npz"
-    checkpoints.save(path, model, Progress("scalable-env2s", "tiny", 0, 0))
+    checkpoints.save(path, Counter(2), Progress("scalable-env2s", "tiny", 0, 0))
     with pytest.raises(ValueError, match="with model 'scalable-env2s', but 'scalable-env2b0' was asked for"):
         run(tmp_path)
-    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    other.compile(optimizer="sgd", loss="mse")
-    other.optimizer.build(other.trainable_variables)
-    with pytest.raises(ValueError, match="is of another model: expected"):
-        checkpoints.restore(path, other)
+    with pytest.raises(ValueError, match=r"is of another model: expected weights with shape \(3,\), but got \(2,\)"):
+        checkpoints.restore(path, Counter(3))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="must be a checkpoint of 'python -m train fit'"):
         checkpoints.read_progress(path)
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
-    import keras
-
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    model.compile(optimizer="sgd", loss="mse")
-    model.optimizer.build(model.trainable_variables)
     path = tmp_path / "checkpoint.npz"
-    checkpoints.save(path, model, Progress("a", "b", 0, 0, step=1))
+    checkpoints.save(path, Counter(2), Progress("a", "b", 0, 0, step=1))
 
     def full(*arguments, **arrays):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints.np, "savez", full)
     with pytest.raises(OSError, match="No space left"):
-        checkpoints.save(path, model, Progress("a", "b", 0, 0, step=2))
+        checkpoints.save(path, Counter(2), Progress("a", "b", 0, 0, step=2))
     assert checkpoints.read_progress(path).step == 1
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]
 
