@@ -10,7 +10,7 @@ import numpy as np
 
 from . import model_files
 from .closed_loop import fitted_points, latency_curve, predict, trusted_curve
-from .interpolation import CURVES, DEFAULT_DEGREE, Monotone, check_curve
+from .interpolation import CURVES, DEFAULT_DEGREE, Curve, Monotone, check_curve
 from .ladders import LARGEST_RESOLUTION, STAIR
 from .latency import Point
 from .measurements import Measurements
@@ -119,6 +119,10 @@ def no_answer(measurements: Measurements, target_ms: float) -> Answer:
     return Answer(reason, floor_ms=floor.floor_ms)
 
 
+def _predicted(reason: str, curve: Curve, size: int, measurements: Measurements, known: KnownAccuracy) -> Answer:
+    return Answer(reason, curve.name, size, predict(curve, size), None, known.label(size), measurements.floor.floor_ms)
+
+
 def largest_answer(measurements: Measurements, target_ms: float, known: KnownAccuracy) -> Answer:
     """Predicts the largest resolution that meets a target.
 
@@ -147,15 +151,7 @@ def largest_answer(measurements: Measurements, target_ms: float, known: KnownAcc
             crossing = solve(curve, target_ms).resolution
             size = size if crossing is None else min(size, int(crossing))
         why = f"the {curve.name} curve meets {target_ms:g} ms here"
-    return Answer(
-        f"{size} px: {why}",
-        curve.name,
-        size,
-        predict(curve, size),
-        None,
-        known.label(size),
-        measurements.floor.floor_ms,
-    )
+    return _predicted(f"{size} px: {why}", curve, size, measurements, known)
 
 
 def economical_answer(
@@ -179,15 +175,7 @@ def economical_answer(
     size = known.economical_size(fitting)
     if size is None:
         return None
-    return Answer(
-        economical_reason(size, known, fitting),
-        curve.name,
-        size,
-        predict(curve, size),
-        None,
-        known.label(size),
-        measurements.floor.floor_ms,
-    )
+    return _predicted(economical_reason(size, known, fitting), curve, size, measurements, known)
 
 
 def economical_reason(size: int, known: KnownAccuracy, fitting: Sequence[int]) -> str:

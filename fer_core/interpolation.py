@@ -8,6 +8,7 @@ curves that cannot swing between the points: a monotone one, and the quadratic t
 from __future__ import annotations
 
 import numbers
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,7 +28,7 @@ _LEAST_RELATIVE_ERROR = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(ABC):
     """A latency curve through, or near, n measured points.
 
     Attributes:
@@ -47,6 +48,7 @@ class Curve:
         at = np.asarray(resolution, np.float64)
         return self.refit(self.latencies[np.newaxis], at.ravel())[0].reshape(at.shape)
 
+    @abstractmethod
     def refit(self, latencies: np.ndarray, at: np.ndarray) -> np.ndarray:
         """Fits the same kind of curve to other latencies of the same resolutions and evaluates it.
 
@@ -57,7 +59,6 @@ class Curve:
         Returns:
             Predicted latencies in ms, ``(draws, m)``.
         """
-        raise NotImplementedError
 
     def weights(self, at: np.ndarray) -> np.ndarray | None:
         """Returns ``(m, n)`` weights by which a prediction sums the latencies, or None if it is no such sum."""
