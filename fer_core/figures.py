@@ -1,4 +1,4 @@
-"""Every Plotly figure of the project."""
+"""The look of every Plotly figure, and the figure of a calibration."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from .emotions import EMOTIONS
 from .interpolation import Curve
 from .latency import Point
-from .results import MeasuredRow
 
 HEIGHT = 420
 # Okabe and Ito's palette without its yellow, which fades on white.
@@ -130,40 +128,3 @@ def _mark(figure: go.Figure, name: str, place: tuple[float, float] | None, symbo
         marker={"symbol": symbol, "size": 15, "color": color, "line": {"color": color, "width": 2}},
         hovertemplate="%{x:.0f} px: %{y:.1f} ms<extra>" + name + "</extra>",
     )
-
-
-def accuracy_by_resolution(rows: Sequence[MeasuredRow]) -> go.Figure:
-    """Plots accuracy against the resolution of the same weights, a line for each protocol."""
-    figure = go.Figure()
-    for row, color in zip(rows, SERIES_COLORS, strict=False):
-        sizes = sorted(row.accuracy_by_resolution)
-        figure.add_scatter(
-            x=sizes,
-            y=[row.accuracy_by_resolution[size] for size in sizes],
-            mode="lines+markers",
-            name=f"{row.model}, {row.protocol}",
-            line={"color": color},
-            hovertemplate="%{x} px: %{y:.3f}<extra>%{fullData.name}</extra>",
-        )
-    return styled(figure, "resolution, px", "accuracy")
-
-
-def confusion(matrix: Sequence[Sequence[int]]) -> go.Figure:
-    """Draws a confusion matrix, rows true, as shares of each true class with counts in the cells."""
-    shares = [[count / max(1, sum(row)) for count in row] for row in matrix]
-    figure = go.Figure(
-        go.Heatmap(
-            z=shares,
-            x=EMOTIONS,
-            y=EMOTIONS,
-            text=[[str(count) for count in row] for row in matrix],
-            texttemplate="%{text}",
-            colorscale="Blues",
-            zmin=0,
-            zmax=1,
-            hovertemplate="true %{y}, answered %{x}: %{text} (%{z:.0%})<extra></extra>",
-            colorbar={"tickformat": ".0%"},
-        )
-    )
-    figure.update_yaxes(autorange="reversed")
-    return styled(figure, "answered", "true")
