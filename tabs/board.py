@@ -94,6 +94,11 @@ class Board:
         with self._lock:
             return next(reversed(self._kept.values()), None)
 
+    def kept(self) -> tuple[Kept, ...]:
+        """Returns every calibration that is kept, the newest first."""
+        with self._lock:
+            return tuple(reversed(self._kept.values()))
+
     def start_or_follow(self, task: Task, owner: str) -> Iterator[tuple[Task, Progress]]:
         """Starts a calibration, or follows the one under way, whatever it measures.
 

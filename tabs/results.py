@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import NamedTuple
 
 import gradio as gr
 
 from fer_core import result_figures
 from fer_core.builder import ARCHITECTURES
-from fer_core.latency import PROTOCOLS
 from fer_core.measurements import Measurements
 from fer_core.model_files import ModelFileError
 from fer_core.results import PAPER, MeasuredRow, TrainingRun, read_results
-from fer_core.runtimes import RUNTIMES
 from fer_core.splits import SPLITS, row_of, rows_of, split_named, why_not_measured
 from fer_core.trade_off import choices
 
 from . import panel
 from . import results_views as views
-from .board import Kept, Task, board
-from .calibration import LADDERS
+from .board import Kept, board
 
 INTRODUCTION = "\n".join(
     [
@@ -108,11 +104,8 @@ class Scored(NamedTuple):
 
 def calibrations() -> list[Measurements]:
     """Returns this machine's last calibration of each model in each runtime, the newest first."""
-    tasks = (Task(*names, target_ms=0) for names in product(ARCHITECTURES, RUNTIMES, LADDERS, PROTOCOLS))
-    # A ladder that a visitor typed is under no task of these; the newest calibration may have one.
-    kept = [each for each in (board.latest(), *map(board.last, tasks)) if each is not None]
     newest: dict[tuple[str, str], Kept] = {}
-    for each in sorted(kept, key=lambda each: each.age_seconds):
+    for each in board.kept():
         newest.setdefault((each.measurements.model, each.measurements.runtime), each)
     return [each.measurements for each in newest.values()]
 

@@ -19,7 +19,7 @@ from fer_core.results import PAPER_MACHINE, PAPER_TABLE_2, measured_rows
 from fer_core.splits import PEOPLE_APART, PEOPLE_MIXED, SPLITS
 from tabs import results
 from tabs import results_views as views
-from tabs.board import Board, Kept
+from tabs.board import Board, Kept, Task
 from tests.metrics_files import protocol, write_metrics
 
 MODEL = "scalable-env2b0"
@@ -50,7 +50,7 @@ def calibrated(board, latencies, model=MODEL, runtime="openvino", ladder="paper"
     points = tuple(Point(size, ms, ms, ms, 40) for size, ms in latencies.items())
     environment = {"cpu": "my CPU", "threads": 2, "date": "2026-11-24T08:00:00+00:00"}
     measurements = Measurements(model, "trained", runtime, ladder, "robust", points, environment=environment)
-    board._keep(results.Task(model, runtime, ladder, "robust", 40.0), Kept(measurements, {}, ended, "a"))
+    board._keep(Task(model, runtime, ladder, "robust", 40.0), Kept(measurements, {}, ended, "a"))
     return measurements
 
 
