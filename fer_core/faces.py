@@ -6,13 +6,13 @@ Networks", 2016, in facenet-pytorch's implementation, whose package carries the 
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import supervision as sv
 
-from .compute import available_threads
+from .mtcnn import Mtcnn
 
 CROP_MARGIN = 1.15
 """Side of the square crop over the longer side of MTCNN's box. Training crops are cut with it too."""
@@ -43,14 +43,9 @@ class FaceDetector:
             raise ValueError(f"smallest_face must be at least 20 px, MTCNN's own limit, but got {smallest_face}")
         if not 0 <= lowest_score <= 1:
             raise ValueError(f"lowest_score must lie in 0 to 1, but got {lowest_score}")
-        import torch
-        from facenet_pytorch import MTCNN
-
-        torch.set_num_threads(available_threads())
         self.smallest_face = smallest_face
         self.lowest_score = lowest_score
-        self._mtcnn = MTCNN(keep_all=True, min_face_size=smallest_face, device="cpu")
-        self._lock = threading.Lock()
+        self.mtcnn = Mtcnn()
 
     def detect(self, image: np.ndarray) -> sv.Detections:
         """Finds the faces of a picture.
@@ -67,20 +62,20 @@ class FaceDetector:
         if scale < 1.0:
             size = max(1, round(width * scale)), max(1, round(height * scale))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        # MTCNN's pyramid is empty below this, and facenet-pytorch then fails.
-        if min(image.shape[:2]) < self.smallest_face:
-            return sv.Detections.empty()
-        with self._lock:
-            boxes, scores = self._mtcnn.detect(np.ascontiguousarray(image))
-        if boxes is None or len(boxes) == 0:
-            return sv.Detections.empty()
-        boxes = np.asarray(boxes, np.float32) / np.float32(scale)
-        scores = np.asarray(scores, np.float32)
+        boxes, scores = self.mtcnn.detect(np.ascontiguousarray(image), self.smallest_face)
+        boxes = boxes / np.float32(scale)
         boxes = boxes.clip(0, [width, height, width, height]).astype(np.float32)
         sides = boxes[:, 2:] - boxes[:, :2]
         keep = (scores >= self.lowest_score) & (sides >= 1).all(axis=1)
         order = [index for index in np.argsort(-sides.prod(axis=1), kind="stable") if keep[index]]
         return sv.Detections(xyxy=boxes[order], confidence=scores[order])
+
+
+def square_around(box: Sequence[float], margin: float = CROP_MARGIN) -> tuple[int, int, int]:
+    """Returns left, top and side, in whole pixels, of the square that is cut out around a box ``(x0, y0, x1, y1)``."""
+    x0, y0, x1, y1 = (float(value) for value in box)
+    side = max(1, round(margin * max(x1 - x0, y1 - y0)))
+    return round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2), side
 
 
 def square_crop(image: np.ndarray, box: np.ndarray, size: int, margin: float = CROP_MARGIN) -> np.ndarray:
@@ -95,10 +90,7 @@ def square_crop(image: np.ndarray, box: np.ndarray, size: int, margin: float = C
     Returns:
         RGB uint8, shape ``(size, size, 3)``. Shrunk by area average, so that small sizes do not alias.
     """
-    x0, y0, x1, y1 = (float(value) for value in box)
-    side = max(1, round(margin * max(x1 - x0, y1 - y0)))
-    left = round((x0 + x1 - side) / 2)
-    top = round((y0 + y1 - side) / 2)
+    left, top, side = square_around(box, margin)
     height, width = image.shape[:2]
     before = max(0, -left), max(0, -top)
     after = max(0, left + side - width), max(0, top + side - height)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,38 +12,15 @@ from scipy.special import softmax
 from . import model_files
 from .builder import check_resolution
 from .emotions import EMOTIONS
+from .face import Face
 from .faces import FaceDetector, square_crop
 from .pictures import check_rgb
 from .runtimes import Runtime, load_runtime
+from .stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW, StreamSession
 
 DEFAULT_MODEL = "scalable-env2b0"
 DEFAULT_RUNTIME = "openvino"
 DEFAULT_RESOLUTION = 128
-
-
-@dataclass(frozen=True)
-class Face:
-    """A face and what the model reads in it.
-
-    Attributes:
-        box: ``(x0, y0, x1, y1)`` in whole pixels of the picture, clipped to it.
-        detection_score: MTCNN's certainty that this is a face, 0 to 1.
-        probabilities: The seven probabilities by emotion; they sum to 1.
-    """
-
-    box: tuple[int, int, int, int]
-    detection_score: float
-    probabilities: dict[str, float]
-
-    @property
-    def emotion(self) -> str:
-        """The most probable emotion."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
-
-    @property
-    def confidence(self) -> float:
-        """The probability of ``emotion``."""
-        return self.probabilities[self.emotion]
 
 
 @dataclass(frozen=True)
@@ -53,10 +30,12 @@ class Analysis:
     Attributes:
         faces: The faces by area.
         timings_ms: Milliseconds by stage: ``detect``, ``crop``, ``classify`` (all faces at once) and ``total``.
+        features: The model's last feature map of every face, float32 ``(n, h, w, C)``, or None without faces.
     """
 
     faces: list[Face]
     timings_ms: dict[str, float]
+    features: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 class EmotionRecognizer:
@@ -117,7 +96,12 @@ class EmotionRecognizer:
 
     def classify(self, crops: np.ndarray) -> np.ndarray:
         """Returns probabilities, float64 ``(N, 7)``, of float32 RGB 0-255 crops ``(N, r, r, 3)``."""
-        return softmax(self.runtime.run(crops).logits.astype(np.float64) / self.temperature, axis=-1)
+        return self.classify_with_features(crops)[0]
+
+    def classify_with_features(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns probabilities as ``classify`` does, and the model's ``features``, float32 ``(N, h, w, C)``."""
+        outputs = self.runtime.run(crops)
+        return softmax(outputs.logits.astype(np.float64) / self.temperature, axis=-1), outputs.features
 
     def analyze(self, image: np.ndarray) -> Analysis:
         """Finds and classifies the faces of a picture, all in one batch, and times it.
@@ -132,12 +116,13 @@ class EmotionRecognizer:
         started = time.perf_counter()
         found = self.detector.detect(image)
         detected = time.perf_counter()
-        faces = []
+        faces, features = [], None
         cropped = detected
         if len(found):
             crops = np.stack([square_crop(image, box, self.resolution) for box in found.xyxy]).astype(np.float32)
             cropped = time.perf_counter()
-            for box, score, row in zip(found.xyxy, found.confidence, self.classify(crops), strict=True):
+            probabilities_of, features = self.classify_with_features(crops)
+            for box, score, row in zip(found.xyxy, found.confidence, probabilities_of, strict=True):
                 probabilities = dict(zip(EMOTIONS, row.tolist(), strict=True))
                 faces.append(Face(tuple(round(float(edge)) for edge in box), float(score), probabilities))
         done = time.perf_counter()
@@ -147,7 +132,7 @@ class EmotionRecognizer:
             "classify": done - cropped,
             "total": done - started,
         }
-        return Analysis(faces, {stage: 1000 * seconds for stage, seconds in timings.items()})
+        return Analysis(faces, {stage: 1000 * seconds for stage, seconds in timings.items()}, features)
 
     def recognize(self, image: np.ndarray) -> list[Face]:
         """Finds and classifies the faces of a picture; keeps nothing of it.
@@ -162,3 +147,17 @@ class EmotionRecognizer:
             ValueError: If the argument is no such array.
         """
         return self.analyze(image).faces
+
+    def stream(
+        self, smoothing_s: float = DEFAULT_SMOOTHING_S, unsure_below: float = DEFAULT_UNSURE_BELOW
+    ) -> StreamSession:
+        """Begins a session that follows the faces of one camera or film; see ``StreamSession``.
+
+        Args:
+            smoothing_s: Time constant of the averaging of probabilities, in seconds of the stream; 0 for none.
+            unsure_below: Smoothed confidence, 0 to 1, under which a face is marked as unsure.
+
+        Raises:
+            ValueError: If an argument is out of range.
+        """
+        return StreamSession(self, smoothing_s, unsure_below)

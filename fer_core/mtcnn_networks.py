@@ -1,0 +1,135 @@
+"""MTCNN's three networks on OpenVINO, with the weights that facenet-pytorch's package carries.
+
+They take half the time that they take in PyTorch, whose thread pool would also disturb OpenVINO's. The files of
+weights are PyTorch's; they are read here without importing it, which spares memory and a slow start.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+
+from .runtimes import import_openvino
+
+_INPUT_SIDES = {"pnet": -1, "rnet": 24, "onet": 48}
+# For each convolution the side of the max pooling behind it, 0 for none.
+_POOLS = {"pnet": (2, 0, 0), "rnet": (3, 3, 0), "onet": (3, 3, 2, 0)}
+
+
+def load_networks() -> list:
+    """Returns P-Net, R-Net and O-Net as OpenVINO infer requests.
+
+    Each takes float32 RGB 0-255 ``(N, H, W, 3)`` (R-Net 24 x 24, O-Net 48 x 48 pixels) and returns the probabilities
+    of "no face" and "face" and the four box offsets: ``(N, 2)`` and ``(N, 4)``, of P-Net ``(N, h, w, 2)`` and
+    ``(N, h, w, 4)``.
+
+    Raises:
+        ImportError: If facenet-pytorch is not installed.
+    """
+    core = import_openvino().Core()
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        # For a few small crops a second thread saves less than waiting for it costs once the CPU has other work.
+        "INFERENCE_NUM_THREADS": 1,
+        # What OpenVINO prepares for a size of picture is kept for this many layers only. Its own limit of 5,000 let
+        # memory grow by a gigabyte in a thousand pictures, each of another size.
+        "CPU_RUNTIME_CACHE_CAPACITY": 256,
+        # bf16, the default on CPUs that have it, moves the boxes.
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    return [core.compile_model(build_network(name), "CPU", settings).create_infer_request() for name in _POOLS]
+
+
+def build_network(name: str):
+    """Builds ``"pnet"``, ``"rnet"`` or ``"onet"`` as an OpenVINO model; inputs and outputs as of ``load_networks``."""
+    openvino = import_openvino()
+    from openvino import opset13 as ops
+
+    weights = read_weights(weights_folder() / f"{name}.pt")
+    side, pools = _INPUT_SIDES[name], _POOLS[name]
+
+    def convolution(node, layer: str):
+        convolved = ops.convolution(node, weights[f"{layer}.weight"], [1, 1], [0, 0], [0, 0], [1, 1])
+        return ops.add(convolved, weights[f"{layer}.bias"].reshape(1, -1, 1, 1))
+
+    def dense(node, layer: str):
+        product = ops.matmul(node, weights[f"{layer}.weight"], transpose_a=False, transpose_b=True)
+        return ops.add(product, weights[f"{layer}.bias"])
+
+    images = ops.parameter([-1, side, side, 3], np.float32, "images")
+    node = ops.multiply(ops.subtract(images, np.float32(127.5)), np.float32(0.0078125))
+    node = ops.transpose(node, np.array([0, 3, 1, 2]))
+    for index, pool in enumerate(pools, 1):
+        node = ops.prelu(convolution(node, f"conv{index}"), weights[f"prelu{index}.weight"])
+        if pool:
+            node = ops.max_pool(node, [2, 2], [1, 1], [0, 0], [0, 0], [pool, pool], "ceil").output(0)
+    layer = len(pools) + 1
+    if name == "pnet":
+        outputs = [ops.softmax(convolution(node, f"conv{layer}_1"), 1), convolution(node, f"conv{layer}_2")]
+        outputs = [ops.transpose(output, np.array([0, 2, 3, 1])) for output in outputs]
+    else:
+        # The weights come from Caffe's MATLAB interface, which counts columns first.
+        flat = ops.reshape(ops.transpose(node, np.array([0, 3, 2, 1])), np.array([0, -1]), special_zero=True)
+        hidden = ops.prelu(dense(flat, f"dense{layer}"), weights[f"prelu{layer}.weight"])
+        outputs = [ops.softmax(dense(hidden, f"dense{layer + 1}_1"), 1), dense(hidden, f"dense{layer + 1}_2")]
+    return openvino.Model(outputs, [images], name)
+
+
+def weights_folder() -> Path:
+    """Returns the folder of facenet-pytorch's weights, without importing the package.
+
+    Raises:
+        ImportError: If the package is not installed.
+    """
+    package = importlib.util.find_spec("facenet_pytorch")
+    if package is None or not package.submodule_search_locations:
+        raise ImportError("MTCNN's weights come with the package facenet-pytorch, which is not installed")
+    return Path(package.submodule_search_locations[0]) / "data"
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """Reads float32 tensors from a file in PyTorch's format of before version 1.6, without PyTorch.
+
+    Raises:
+        pickle.UnpicklingError: If the file holds anything else.
+    """
+    with path.open("rb") as file:
+        for _ in range(3):  # magic number, version, sizes of types
+            pickle.load(file)
+        unpickler = _WeightsUnpickler(file)
+        tensors = unpickler.load()
+        for key in pickle.load(file):
+            (count,) = np.fromfile(file, "<i8", 1)
+            unpickler.storages[key][:] = np.fromfile(file, "<f4", int(count))
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+class _WeightsUnpickler(pickle.Unpickler):
+    """Knows float32 tensors and refuses everything else."""
+
+    def __init__(self, file) -> None:
+        super().__init__(file)
+        self.storages: dict[str, np.ndarray] = {}
+
+    def find_class(self, module: str, name: str):
+        known = {
+            "collections.OrderedDict": OrderedDict,
+            "torch._utils._rebuild_tensor_v2": _strided,
+            "torch.FloatStorage": np.float32,
+        }
+        if f"{module}.{name}" not in known:
+            raise pickle.UnpicklingError(f"expected float32 tensors only, but found {module}.{name}")
+        return known[f"{module}.{name}"]
+
+    def persistent_load(self, reference: tuple) -> np.ndarray:
+        # The values follow behind the tensors and are read into these arrays then.
+        _, dtype, key, _, count, _ = reference
+        return self.storages.setdefault(key, np.empty(count, dtype))
+
+
+def _strided(storage: np.ndarray, offset: int, shape: tuple, strides: tuple, *_: object) -> np.ndarray:
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, [step * storage.itemsize for step in strides])
