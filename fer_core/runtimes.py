@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ import numpy as np
 from . import model_files
 from .builder import build_model, check_resolution
 from .compute import available_threads
+from .head import Head, keras_head, openvino_head
 from .import_order import before_tensorflow
 
 PRECISIONS = ("default", "fp32")
@@ -40,12 +42,14 @@ class Runtime(Protocol):
         model: Name of the model.
         weights: ``"trained"`` or ``"random"``; latency needs no training.
         precision: What is computed in: ``"fp32"`` or ``"bf16"``.
+        head: The weights after the pooling, a normalization between them folded in; read once somebody asks.
     """
 
     name: str
     model: str
     weights: str
     precision: str
+    head: Head
 
     def prepare(self, resolution: int) -> None:
         """Compiles for single pictures of this side, in pixels, so that the first run is not a slow one."""
@@ -134,6 +138,10 @@ class KerasPredict:
             outputs = self._keras.predict(images, verbose=0)
         return Outputs(outputs["logits"], outputs["features"])
 
+    @cached_property
+    def head(self) -> Head:
+        return keras_head(self._keras)
+
 
 class TensorFlowGraph:
     """The model as a ``tf.function``, one graph for all sizes."""
@@ -157,6 +165,10 @@ class TensorFlowGraph:
         with self._lock:
             outputs = self._graph(images)
         return Outputs(outputs["logits"].numpy(), outputs["features"].numpy())
+
+    @cached_property
+    def head(self) -> Head:
+        return keras_head(self._keras)
 
 
 class OpenVino:
@@ -214,6 +226,10 @@ class OpenVino:
         with self._lock:
             results = self._request(len(images), images.shape[1]).infer([images])
             return Outputs(results["logits"].copy(), results["features"].copy())
+
+    @cached_property
+    def head(self) -> Head:
+        return openvino_head(self._source)
 
 
 RUNTIMES: dict[str, type] = {runtime.name: runtime for runtime in (KerasPredict, TensorFlowGraph, OpenVino)}
