@@ -1,4 +1,4 @@
-"""Command line: ``python -m fer_core recognize | calibrate | solve``."""
+"""Command line: ``python -m fer_core recognize | video | calibrate | solve | benchmark``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from . import calibration_commands
+from . import benchmark_commands, calibration_commands, video_commands
 from .builder import ARCHITECTURES
 from .recognition_record import failed_record, recognition_record
 from .recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION, DEFAULT_RUNTIME, EmotionRecognizer
@@ -33,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     recognize.add_argument("--resolution", type=int, default=DEFAULT_RESOLUTION, help="side of the input, px")
     recognize.set_defaults(run=_recognize)
     calibration_commands.add_parsers(commands)
+    video_commands.add_parsers(commands)
+    benchmark_commands.add_parsers(commands)
     return parser
 
 
