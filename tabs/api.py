@@ -33,7 +33,7 @@ from fer_core.results import REAL_TIME_MS
 from . import engine
 from .board import Task, board
 from .components import read_upload
-from .live import RESOLUTIONS
+from .resolution import RESOLUTIONS
 from .visitors import name_of
 
 

@@ -19,7 +19,7 @@ from fer_core.results import REAL_TIME_MS
 from fer_core.runtimes import RUNTIMES
 
 from . import calibration_views as views
-from . import lessons, live, panel
+from . import lessons, panel, resolution
 from .api import read_calibration
 from .board import FRESH_SECONDS, Kept, Task, board
 from .visitors import name_of, visitors
@@ -79,9 +79,8 @@ def _classifier_target(target_ms: float, meaning: str, request: gr.Request) -> f
 
 def _usable_px(kept: Kept, meaning: str, noise: float, record: dict) -> int | None:
     """Returns the answer if the live tab may use it: it runs one model in one runtime, whole frames, here."""
-    of = kept.measurements
-    fits = (of.model, of.runtime) == (DEFAULT_MODEL, DEFAULT_RUNTIME) and kept.owner is not None
-    return record["answer"]["resolution"] if fits and meaning == FRAME and not noise else None
+    fits = resolution.is_of_this_machine(kept) and meaning == FRAME and not noise
+    return record["answer"]["resolution"] if fits else None
 
 
 def _solved(status: str | None, asked: tuple, request: gr.Request) -> Shown:
@@ -196,14 +195,14 @@ def on_upload(data: bytes | None, target_ms, meaning, curves, noise, request: gr
 def on_use(request: gr.Request):
     """Hands the answer for the whole frame to the live tab: (resolution, status)."""
     size = visitors.of(request).answer_px
-    known = live.trained_range()
+    known = resolution.trained_range()
     if size is None:
         text = NOT_USABLE
     elif known is None or not known[0] <= size <= known[1]:
         trained = "no sizes that are on record" if known is None else f"{known[0]} to {known[1]} px"
         text = f"{size} px: {UNMEASURED_ACCURACY}. The weights were trained for {trained}."
     else:
-        choices = sorted({*live.RESOLUTIONS, size})
+        choices = resolution.choices(size)
         return gr.update(choices=choices, value=size), panel.message(f"The live tab now uses {size} px.")
     return gr.skip(), panel.message(text, alert=True)
 

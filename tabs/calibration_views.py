@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
@@ -235,11 +234,6 @@ def environment_html(measurements: Measurements) -> str:
     return f'<table class="fer-environment">{cells}</table>'
 
 
-def _download(name: str, kind: str, data: bytes) -> str:
-    # Inside the page itself: a file on the server would be gone after a minute.
-    return f'<a download="{name}" href="data:{kind};base64,{base64.b64encode(data).decode()}">{name}</a>'
-
-
 def downloads_html(record: dict) -> str:
     """Renders links to the record as JSON and its points as CSV."""
     table = io.StringIO()
@@ -248,9 +242,9 @@ def downloads_html(record: dict) -> str:
     writer.writerows([p["resolution"], p["median_ms"], p["p10_ms"], p["p90_ms"], p["runs"]] for p in record["points"])
     return (
         '<p class="fer-downloads">Download: '
-        + _download("calibration.json", "application/json", json.dumps(record, indent=2).encode())
+        + panel.download_link("calibration.json", "application/json", json.dumps(record, indent=2).encode())
         + " · "
-        + _download("calibration.csv", "text/csv", table.getvalue().encode())
+        + panel.download_link("calibration.csv", "text/csv", table.getvalue().encode())
         + "</p>"
     )
 

@@ -1,30 +1,28 @@
-"""Live tab: webcam stream and picture upload, each with its annotated picture and the seven probabilities."""
+"""Live tab: the webcam stream, its settings, and the budget of a frame; uploads are in ``picture``."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import NamedTuple
 
-import cv2
 import gradio as gr
-import numpy as np
-from skimage.data import astronaut
 
-from fer_core import model_files
+from fer_core.activation_maps import activation_maps
 from fer_core.compute import MeasurementRunning, gate
-from fer_core.drawing import draw_faces
+from fer_core.drawing import draw_faces, reduced
 from fer_core.model_files import ModelFileError
 from fer_core.pictures import PictureError, encode_jpeg, read_picture
-from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION, Analysis, Face
+from fer_core.recognizer import DEFAULT_RESOLUTION
+from fer_core.results import REAL_TIME_MS
+from fer_core.stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW
 
-from . import engine, panel
+from . import budget, engine, panel, picture, resolution
 from .components import JpegOutput, PictureInput
-from .visitors import name_of, visitors
+from .visitors import Visitor, name_of, visitors
 
-RESOLUTIONS = (64, 96, 128, 160)  # px; larger ones are less accurate with these weights (see models/)
-CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}}}
-LARGEST_SHOWN_SIDE = 1280  # px; annotated pictures are reduced to it
+CAMERA_SIZES = ("640 x 480", "320 x 240")
+SMALLEST_CAMERA = 320  # px wide
 PAUSE_SECONDS = 0.5  # between answers to a camera while this CPU is being measured
 STREAM_SECONDS = 600  # a camera left running gives its place back after this
 
@@ -36,110 +34,135 @@ Article 5(1)(f)); show it on yourself, not on your class. The weights are for re
 
 CONSENT = "I point it at myself or at people who agreed"
 START = "Tick the box above, then allow the camera and press the record button below the picture."
+NO_BUDGET = "Where the time of a frame goes is shown here once the camera runs."
 
 
-def _shown(image: np.ndarray, faces: list[Face]) -> bytes:
-    scale = min(1.0, LARGEST_SHOWN_SIDE / max(image.shape[:2]))
-    if scale < 1.0:
-        size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        faces = [
-            Face(tuple(round(edge * scale) for edge in face.box), face.detection_score, face.probabilities)
-            for face in faces
-        ]
-    return encode_jpeg(draw_faces(image, faces))
+class Answered(NamedTuple):
+    """A frame as it is answered.
 
+    Attributes:
+        view: What was found.
+        jpeg: The annotated frame.
+        width: Width of the frame in pixels.
+        timings: Milliseconds by stage of the last frames, this one last.
+        pace: Analyzed frames per second.
+    """
 
-@dataclass(frozen=True)
-class Answered:
-    """A picture as it is answered: what was found, the annotated JPEG, and the time from bytes to bytes in ms."""
-
-    analysis: Analysis
+    view: panel.View
     jpeg: bytes
-    milliseconds: float
+    width: int
+    timings: list[dict[str, float]]
+    pace: float
 
 
-def _answer(read: Callable[[], np.ndarray], resolution: int, request: gr.Request) -> Answered:
-    """Reads, analyzes, draws and encodes a picture in one turn of the visitor, so that nothing computes beside it."""
+def _answer(
+    data: bytes,
+    visitor: Visitor,
+    pixels: int,
+    unsure_below: float,
+    why: bool,
+    smoothing_s: float,
+    request: gr.Request,
+) -> Answered:
+    """Answers a frame in one turn of the visitor, so that nothing computes beside it."""
     loaded = engine.recognizer()
     with gate.turn(name_of(request)):
-        recognizer = loaded.at(resolution)
-        started = time.perf_counter()
-        image = read()
-        analysis = recognizer.analyze(image)
-        jpeg = _shown(image, analysis.faces)
-        return Answered(analysis, jpeg, 1000 * (time.perf_counter() - started))
+        session = visitor.session_at(loaded.at(pixels))
+        session.smoothing_s, session.unsure_below = smoothing_s, unsure_below
+        with session.timed("decode"):
+            image = read_picture(data)
+        faces = session.update(image)
+        with session.timed("draw"):
+            maps = []
+            if why:
+                features = [session.features_of(face.track_id) for face in faces]
+                maps = activation_maps(faces, features, loaded.runtime.head)
+            drawn = draw_faces(*reduced(image, faces, picture.LARGEST_SHOWN_SIDE), activations=maps)
+        with session.timed("encode"):
+            jpeg = encode_jpeg(drawn)
+        pace = visitor.count(session.timings, len(faces))
+        timings = list(visitor.timings)
+    unsure = [face.unsure for face in faces]
+    grid = maps[0].shape if maps else None
+    view = panel.View(faces, unsure, pixels, unsure_below, grid=grid, smoothing_s=smoothing_s)
+    return Answered(view, jpeg, image.shape[1], timings, pace)
 
 
-def trained_range() -> tuple[int, int] | None:
-    """Returns the smallest and largest resolution that the served weights were trained for, in pixels, if known."""
-    metrics = model_files.read_metrics(DEFAULT_MODEL) or {}
-    sizes = metrics.get("trained_sizes")
-    return (min(sizes), max(sizes)) if sizes else None
-
-
-def on_frame(data: bytes | None, chosen: str, resolution: int, request: gr.Request):
-    """Answers one camera frame with its annotated JPEG and the panel."""
+def on_frame(
+    data: bytes | None,
+    chosen: str,
+    wanted: int | str,
+    unsure_below: float,
+    why: bool,
+    smoothing_s: float,
+    target_ms: float,
+    request: gr.Request,
+):
+    """Answers one camera frame with its annotated JPEG, the panel, and the budget bar."""
     if data is None:
-        return gr.skip(), gr.skip()
+        return gr.skip(), gr.skip(), gr.skip()
     visitor = visitors.of(request)
     try:
-        answered = _answer(lambda: read_picture(data), resolution, request)
+        pixels, note = resolution.resolved(wanted, visitor, target_ms)
+        answered = _answer(data, visitor, pixels, unsure_below, why, smoothing_s, request)
     except MeasurementRunning as error:
         # The browser sends the next frame once this one is answered; at once, it would disturb the measurement.
         time.sleep(PAUSE_SECONDS)
-        return gr.skip(), panel.message(str(error), alert=True)
+        return gr.skip(), panel.message(str(error), alert=True), gr.skip()
     except (PictureError, ModelFileError) as error:
-        return gr.skip(), panel.message(str(error), alert=True)
-    if answered.analysis.faces:
-        visitor.other_stages_ms.append(answered.milliseconds - answered.analysis.timings_ms["classify"])
-    pace = visitor.tick()
-    return answered.jpeg, panel.render(answered.analysis, chosen, resolution, answered.milliseconds, pace)
-
-
-def _on_any_picture(read: Callable[[], np.ndarray], chosen: str, resolution: int, request: gr.Request):
-    visitor = visitors.of(request)
-    visitor.picture = None
-    try:
-        answered = _answer(read, resolution, request)
-    except (PictureError, ModelFileError, MeasurementRunning) as error:
-        return None, panel.message(str(error), alert=True)
-    visitor.picture = answered.analysis, resolution
-    return answered.jpeg, panel.render(answered.analysis, chosen, resolution, answered.milliseconds)
-
-
-def on_picture(data: bytes | None, chosen: str, resolution: int, request: gr.Request):
-    """Answers an uploaded, dropped or pasted picture with its annotated copy and the panel."""
-    if data is None:
-        visitors.of(request).picture = None
-        return None, panel.message("Upload, drop or paste a picture, or try the example face.")
-    return _on_any_picture(lambda: read_picture(data), chosen, resolution, request)
-
-
-def on_example(chosen: str, resolution: int, request: gr.Request):
-    """Answers the example: Eileen Collins, NASA, public domain."""
-    return _on_any_picture(astronaut, chosen, resolution, request)
-
-
-def on_face_chosen(chosen: str, request: gr.Request):
-    """Shows the bars of another face of the same picture, without computing again."""
-    picture = visitors.of(request).picture
-    return gr.skip() if picture is None else panel.render(picture[0], chosen, picture[1])
+        return gr.skip(), panel.message(str(error), alert=True), gr.skip()
+    bar = budget.render(answered.timings, target_ms, answered.pace)
+    if budget.is_slow(answered.timings, target_ms):
+        followed = resolution.follow(visitor, target_ms)
+        bar += budget.advice(
+            answered.timings,
+            target_ms,
+            faces=len(answered.view.faces),
+            resolution=pixels,
+            fitting_px=followed.pixels if followed.answered else None,
+            runtime=engine.recognizer().runtime.name,
+            smaller_camera=answered.width > SMALLEST_CAMERA,
+            why=why,
+        )
+    return answered.jpeg, panel.render(replace(answered.view, note=note), chosen), bar
 
 
 def build() -> gr.Radio:
     """Adds the tab's components and wiring to the Blocks under construction; returns the choice of resolution."""
     gr.Markdown(NOTICE, elem_classes="notice")
     with gr.Row():
-        resolution = gr.Radio(
-            RESOLUTIONS,
+        wanted = gr.Radio(
+            resolution.choices(),
             value=DEFAULT_RESOLUTION,
             label="Resolution: what the model sees, in pixels",
             info="Every face of the next picture is resized to this side. Smaller is faster and blurrier.",
+            min_width=320,
             elem_id="resolution",
         )
         chosen = gr.Radio(
-            panel.FACE_CHOICES, value=panel.FACE_CHOICES[0], label="Bars for which face", elem_id="face-choice"
+            panel.FACE_CHOICES,
+            value=panel.FACE_CHOICES[0],
+            label="Bars for which face",
+            min_width=320,
+            elem_id="face-choice",
+        )
+    with gr.Row():
+        unsure_below = gr.Slider(
+            0,
+            0.9,
+            value=DEFAULT_UNSURE_BELOW,
+            step=0.05,
+            label="Unsure below this confidence",
+            info="A face whose highest bar is lower is labeled unsure.",
+            min_width=320,
+            elem_id="unsure-below",
+        )
+        why = gr.Checkbox(
+            label="Show why",
+            info="Colors the parts of each face that spoke for its emotion.",
+            value=False,
+            min_width=320,
+            elem_id="why",
         )
     with gr.Tabs():
         with gr.Tab("Webcam", id="webcam"):
@@ -150,41 +173,62 @@ def build() -> gr.Radio:
                     streaming=True,
                     label="Camera",
                     visible=False,
-                    webcam_options=gr.WebcamOptions(constraints=CAMERA),
+                    webcam_options=_webcam(CAMERA_SIZES[0]),
                     elem_id="camera",
                 )
-                camera_answer = JpegOutput(
+                answer = JpegOutput(
                     label="Faces and emotions", interactive=False, elem_id="camera-answer", buttons=[], min_width=300
                 )
                 with gr.Column(min_width=300):  # goes below the picture on a phone
-                    camera_panel = gr.HTML(panel.message(START), elem_id="camera-panel", min_height=320)
-        with gr.Tab("Picture", id="picture"), gr.Row():
-            with gr.Column():
-                picture = PictureInput(sources=["upload", "clipboard"], label="Picture", elem_id="picture", buttons=[])
-                example = gr.Button("Try the example face (astronaut Eileen Collins, NASA)", elem_id="example")
-            picture_answer = JpegOutput(
-                label="Faces and emotions", interactive=False, elem_id="picture-answer", buttons=[], min_width=300
-            )
-            with gr.Column(min_width=300):
-                picture_panel = gr.HTML(
-                    panel.message("Upload, drop or paste a picture, or try the example face."),
-                    elem_id="picture-panel",
-                    min_height=320,
-                )
+                    shown = gr.HTML(panel.message(START), elem_id="camera-panel", min_height=320)
+            with gr.Row():
+                with gr.Column(min_width=320):
+                    bar = gr.HTML(panel.message(NO_BUDGET), elem_id="budget", apply_default_css=False)
+                with gr.Column(min_width=320):
+                    target = gr.Slider(
+                        10,
+                        200,
+                        value=REAL_TIME_MS,
+                        step=1,
+                        label="Target for a frame, ms",
+                        info="40 ms is real time: 25 frames a second.",
+                        elem_id="frame-target",
+                    )
+                    smoothing = gr.Slider(
+                        0,
+                        1.5,
+                        value=DEFAULT_SMOOTHING_S,
+                        step=0.1,
+                        label="Smoothing, seconds",
+                        info="The bars average over about this time, and so lag behind the face. 0: no lag, but jumpy.",
+                        elem_id="smoothing",
+                    )
+                    camera_size = gr.Radio(
+                        CAMERA_SIZES,
+                        value=CAMERA_SIZES[0],
+                        label="Camera picture",
+                        info="Asked of the camera when the box above it is ticked.",
+                        elem_id="camera-size",
+                    )
+        with gr.Tab("Picture", id="picture"):
+            picture.build(chosen, wanted, unsure_below, why)
 
-    consent.change(lambda agreed: gr.update(visible=agreed), consent, camera, queue=False, api_visibility="private")
+    private = {"queue": False, "api_visibility": "private"}
+    consent.change(lambda agreed: gr.update(visible=agreed), consent, camera, **private)
+    camera_size.change(lambda size: gr.update(webcam_options=_webcam(size)), camera_size, camera, **private)
     camera.stream(
         on_frame,
-        [camera, chosen, resolution],
-        [camera_answer, camera_panel],
+        [camera, chosen, wanted, unsure_below, why, smoothing, target],
+        [answer, shown, bar],
         stream_every=0.02,  # seconds; the browser sends no frame while one is pending
         time_limit=STREAM_SECONDS,
         concurrency_limit=64,  # a running camera holds its place; who computes is the gate's matter
         show_progress="hidden",
         api_visibility="private",
     )
-    asked = {"outputs": [picture_answer, picture_panel], "concurrency_limit": 16}
-    picture.change(on_picture, [picture, chosen, resolution], api_name="recognize_picture", **asked)
-    example.click(on_example, [chosen, resolution], api_name="recognize_example", **asked)
-    chosen.change(on_face_chosen, chosen, picture_panel, queue=False, api_visibility="private")
-    return resolution
+    return wanted
+
+
+def _webcam(size: str) -> gr.WebcamOptions:
+    width, height = map(int, size.split(" x "))
+    return gr.WebcamOptions(constraints={"video": {"width": {"ideal": width}, "height": {"ideal": height}}})

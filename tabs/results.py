@@ -197,7 +197,7 @@ def show_training(model: str) -> tuple[object, object, str]:
     return _plot(loss, shown=True), _plot(accuracy, shown=True), views.training_html(run)
 
 
-def build(tab: gr.Tab | None = None) -> None:
+def build(tab: gr.Tab) -> None:
     """Adds the tab's components to the Blocks under construction.
 
     Args:
@@ -253,5 +253,4 @@ def build(tab: gr.Tab | None = None) -> None:
     gr.on(None, show_scores, [split], scores, **private)
     gr.on(None, show_training, [trained], [loss, accuracy, training_note], **private)
     scored.input(show_confusion, scored, matrix, **private)
-    if tab is not None:
-        tab.select(show_tables, split, tables, **private)
+    tab.select(show_tables, split, tables, **private)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -255,8 +254,7 @@ def downloads_html(tables: Mapping[str, pd.DataFrame]) -> str:
     """Renders links to tables as CSV files, by file name. They lie inside the page, so none is left on the server."""
     links = []
     for name, table in tables.items():
-        data = base64.b64encode(table.to_csv(index=False).encode()).decode()
-        links.append(f'<a download="{name}" href="data:text/csv;base64,{data}">{name}</a>')
+        links.append(panel.download_link(name, "text/csv", table.to_csv(index=False).encode()))
     return '<p class="fer-downloads">Download: ' + " · ".join(links) + "</p>"
 
 

@@ -6,21 +6,27 @@ import threading
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import gradio as gr
 import numpy as np
 import supervision as sv
 
 from fer_core.measurements import Measurements
-from fer_core.recognizer import Analysis
+from fer_core.recognizer import EmotionRecognizer
+from fer_core.stream import LONGEST_GAP_S, StreamSession
 
 from .board import Kept
+
+if TYPE_CHECKING:
+    from .panel import View
+    from .resolution import Followed
+    from .video_job import VideoJob
 
 MOST_VISITORS = 2000
 """Pages whose state is kept, the ones used last."""
 
 _LEAST_FRAMES = 10  # before their percentile means something
-_PAUSE_SECONDS = 2.0  # a longer gap between frames is a camera that was stopped and started again
 
 
 @dataclass
@@ -29,19 +35,31 @@ class Visitor:
 
     Attributes:
         frames: Analyzed frames per second over the last 30.
-        picture: What was found in the last uploaded picture, and at which resolution in pixels.
+        session: Follows the faces in front of this page's camera.
+        timings: Milliseconds by stage of the last frames, all at the resolution of the session.
+        picture: What was found in the last uploaded picture.
+        example: Whether that picture was the example.
         calibration: The calibration that this page shows.
         compared: An uploaded calibration beside it.
         answer_px: The answer that may be handed to the live tab, in pixels.
+        followed: What following the calibration came to last.
         other_stages_ms: What the last frames took beside the classifier, in ms.
+        video: The video that this page had analyzed last.
+        closed: Whether the page is gone.
     """
 
     frames: sv.FPSMonitor = field(default_factory=lambda: sv.FPSMonitor(30))
-    picture: tuple[Analysis, int] | None = None
+    session: StreamSession | None = None
+    timings: deque[dict[str, float]] = field(default_factory=lambda: deque(maxlen=100))
+    picture: View | None = None
+    example: bool = False
     calibration: Kept | None = None
     compared: Measurements | None = None
     answer_px: int | None = None
+    followed: Followed | None = None
     other_stages_ms: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+    video: VideoJob | None = None
+    closed: bool = False
 
     @property
     def other_stages_p95_ms(self) -> float | None:
@@ -50,13 +68,43 @@ class Visitor:
             return None
         return float(np.percentile(self.other_stages_ms, 95))
 
-    def tick(self) -> float:
-        """Counts an analyzed frame and returns the pace of the stream in frames per second."""
+    def session_at(self, recognizer: EmotionRecognizer) -> StreamSession:
+        """Returns this camera's session at a recognizer's resolution: a new one after the camera was stopped."""
         times = self.frames.all_timestamps
-        if times and time.monotonic() - times[-1] > _PAUSE_SECONDS:
+        stopped = bool(times) and time.monotonic() - times[-1] > LONGEST_GAP_S
+        if self.session is None or stopped:
+            self.session = recognizer.stream()
             self.frames.reset()
+            self.timings.clear()
+        elif self.session.recognizer.resolution != recognizer.resolution:
+            self.session.recognizer = recognizer
+            self.timings.clear()
+        return self.session
+
+    def count(self, timings_ms: dict[str, float], faces: int) -> float:
+        """Counts an analyzed frame and returns the pace of the stream in frames per second.
+
+        Args:
+            timings_ms: Milliseconds by stage, ``total`` among them.
+            faces: How many faces it shows.
+        """
+        self.timings.append(timings_ms)
+        if faces:
+            self.other_stages_ms.append(timings_ms["total"] - timings_ms["classify"])
         self.frames.tick()
         return self.frames.fps
+
+    def watch(self, video: VideoJob) -> None:
+        """Takes a video that is to end with the page, which may have been closed meanwhile."""
+        self.video = video
+        if self.closed:
+            video.cancel.set()
+
+    def close(self) -> None:
+        """Ends what runs for a page that was closed."""
+        self.closed = True
+        if self.video is not None:
+            self.video.cancel.set()
 
 
 class Visitors:
@@ -72,7 +120,7 @@ class Visitors:
         name = name_of(request)
         with self._lock:
             if name in self._closed:
-                return Visitor()
+                return Visitor(closed=True)
             visitor = self._visitors.setdefault(name, Visitor())
             self._visitors.move_to_end(name)
             # Clients that never open a page never close one.
@@ -81,10 +129,12 @@ class Visitors:
             return visitor
 
     def forget(self, request: gr.Request) -> None:
-        """Drops the state of a page that was closed."""
+        """Drops the state of a page that was closed, and ends its work."""
         name = name_of(request)
         with self._lock:
-            self._visitors.pop(name, None)
+            visitor = self._visitors.pop(name, None)
+            if visitor is not None:
+                visitor.close()
             self._closed[name] = None
             while len(self._closed) > MOST_VISITORS:
                 self._closed.popitem(last=False)

@@ -31,35 +31,72 @@ def decoded_size(page, selector):
     return image.evaluate("image => [image.naturalWidth, image.naturalHeight, image.src.slice(0, 23)]")
 
 
-def test_webcam_stream_is_labeled_and_leaves_no_file(page, server):
-    assert page.locator("#camera video").count() == 0, "no camera before the tick"
-    before = server.files()
-    start_camera(page)
-    panel = page.locator("#camera-panel")
-    panel.get_by_text("happiness").wait_for(timeout=FIRST_ANSWER_MS)
-    assert decoded_size(page, "#camera-answer") == [640, 480, "data:image/jpeg;base64,"]
-    # Count the answers as the page shows them.
+def count_answers(page):
+    """Begins to count the answers as the page shows them, and to list what the panel says of each."""
     page.evaluate("""() => {
         window.answers = 0;
-        new MutationObserver(() => window.answers++).observe(
-            document.querySelector('#camera-answer img'), {attributes: true, attributeFilter: ['src']});
+        window.panels = [];
+        new MutationObserver(() => {
+            window.answers++;
+            window.panels.push(document.querySelector('#camera-panel').innerText);
+        }).observe(document.querySelector('#camera-answer img'), {attributes: true, attributeFilter: ['src']});
     }""")
+
+
+def test_webcam_stream_is_labeled_and_leaves_no_file(page, server):
+    assert page.locator("#camera video").count() == 0, "no camera before the tick"
+    start_camera(page)
+    panel, budget = page.locator("#camera-panel"), page.locator("#budget")
+    panel.get_by_text("happiness").first.wait_for(timeout=FIRST_ANSWER_MS)
+    assert decoded_size(page, "#camera-answer") == [640, 480, "data:image/jpeg;base64,"]
+    before = server.files()  # after the first call, with which Gradio lets matplotlib write its list of fonts
+    count_answers(page)
     page.wait_for_function("window.answers >= 100", timeout=120_000)
     text = panel.inner_text()
+    assert re.search(r"happiness confidence \d+%", text)
     assert re.search(r"found\s+1 face", text)
     assert re.search(r"this face\s+\d+ px", text)
     assert re.search(r"the model sees\s+128 x 128 px", text)
-    for stage in ("detect", "classify", "total"):
-        assert re.search(rf"{stage}\s+\d+ ms", text)
-    assert re.search(r"analyzed\s+\d+\.\d frames/s", text)
+    numbers = [re.search(r"followed as\s+number (\d+)", shown) for shown in page.evaluate("window.panels")]
+    assert len({found[1] for found in numbers if found}) == 1, "one person, one number"
+    assert sum(found is not None for found in numbers) >= 0.99 * len(numbers)
+    text = budget.inner_text()
+    for stage in ("decode", "detect", "track", "classify", "draw", "encode", "total"):
+        assert re.search(rf"{stage}\s+\d+\.\d\s+\d+\.\d", text), f"{stage}: this frame and the 95th percentile"
+    assert re.search(r"This frame: \d+ ms of 40 ms", text)
+    assert re.search(r"Analyzed: \d+\.\d frames/s", text)
     assert server.files() <= before, "100 frames left files behind"
     page.get_by_role("button", name="capture photo").click()  # stop
     assert not [line for line in page.messages if line.startswith("error")]
 
 
+def test_settings_reach_the_running_stream(page):
+    page.locator("#camera-size").get_by_text("320 x 240").click()
+    start_camera(page)
+    panel, budget = page.locator("#camera-panel"), page.locator("#budget")
+    panel.get_by_text("happiness").first.wait_for(timeout=FIRST_ANSWER_MS)
+    assert decoded_size(page, "#camera-answer")[:2] == [320, 240]
+    page.get_by_label("Show why").check()
+    panel.get_by_text("a grid of 4 x 4 fields").wait_for(timeout=20_000)
+    page.locator("#resolution").get_by_text("64", exact=True).click()
+    panel.get_by_text("a grid of 2 x 2 fields").wait_for(timeout=20_000)
+    page.get_by_label("Show why").uncheck()
+    panel.get_by_text("a grid of").wait_for(state="detached", timeout=20_000)
+    page.locator("#resolution").get_by_text("follow the calibration").click()
+    panel.get_by_text(re.compile("press Run|ten camera frames|calibration says|no resolution", re.I)).wait_for()
+    field = page.locator("#frame-target input[type=number]")
+    field.fill("77")
+    field.press("Enter")
+    budget.get_by_text("of 77 ms").wait_for(timeout=20_000)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator(".fer-budget-bar").bounding_box()["width"] > 250, "squeezed on a phone"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not [line for line in page.messages if line.startswith("error")]
+
+
 def test_taking_the_tick_back_removes_the_camera(page):
     start_camera(page)
-    page.locator("#camera-panel").get_by_text("happiness").wait_for(timeout=FIRST_ANSWER_MS)
+    page.locator("#camera-panel").get_by_text("happiness").first.wait_for(timeout=FIRST_ANSWER_MS)
     page.get_by_label("I point it at myself or at people who agreed").uncheck()
     page.locator("#camera video").wait_for(state="detached", timeout=10_000)
 
@@ -73,6 +110,10 @@ def test_example_face(page):
     values = [int(value.rstrip("%")) for value in bars.locator(".fer-value").all_inner_texts()]
     assert len(values) == 7
     assert sum(values) == pytest.approx(100, abs=4)
+    plain = page.locator("#picture-answer img").get_attribute("src")
+    page.get_by_label("Show why").check()
+    page.locator("#picture-panel").get_by_text("a grid of 4 x 4 fields").wait_for(timeout=20_000)
+    assert page.locator("#picture-answer img").get_attribute("src") != plain
 
 
 def test_uploaded_picture_and_choice_among_faces(page, astronaut, tmp_path):
@@ -156,7 +197,7 @@ def test_uploads_are_gone_within_two_minutes(page, server, astronaut, tmp_path):
 def test_every_tab_fits_the_screen(page, server, width, height, theme):
     page.set_viewport_size({"width": width, "height": height})
     page.goto(f"{server.url}/?__theme={theme}")
-    for name in ("Live", "Calibration", "Results"):
+    for name in ("Live", "Video", "Calibration", "Results"):
         page.get_by_role("tab", name=name, exact=True).click()
         page.wait_for_timeout(500)
         scroll = page.evaluate("document.documentElement.scrollWidth")
@@ -169,7 +210,7 @@ def test_no_request_leaves_the_machine(browser, server):
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(server.url)
-    for name in ("Live", "Calibration", "Results"):
+    for name in ("Live", "Video", "Calibration", "Results"):
         page.get_by_role("tab", name=name, exact=True).click()
         page.wait_for_timeout(300)
     context.close()

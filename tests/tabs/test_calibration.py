@@ -198,7 +198,7 @@ def test_the_whole_frame_needs_frames(visitor):
     ],
 )
 def test_which_answer_the_live_tab_gets(visitor, monkeypatch, asked, of, handed_over):
-    monkeypatch.setattr(tab.live, "trained_range", lambda: (32, 640))
+    monkeypatch.setattr(tab.resolution, "trained_range", lambda: (32, 640))
     visitor.calibration = kept(**of)
     visitor.other_stages_ms.extend([10.0] * 20)
     px = answered_px(solved(**({"target_ms": 25.0, "meaning": tab.FRAME} | asked)))
@@ -221,7 +221,7 @@ def test_which_answer_the_live_tab_gets(visitor, monkeypatch, asked, of, handed_
     ],
 )
 def test_sizes_that_the_weights_do_not_know_are_refused(visitor, monkeypatch, trained, text):
-    monkeypatch.setattr(tab.live, "trained_range", lambda: trained)
+    monkeypatch.setattr(tab.resolution, "trained_range", lambda: trained)
     visitor.answer_px = 224
     update, status = tab.on_use(PAGE)
     assert update == SKIPPED

@@ -1,0 +1,119 @@
+"""Live tab, uploads: a picture in, its annotated copy and the seven probabilities out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import gradio as gr
+import numpy as np
+from skimage.data import astronaut
+
+from fer_core.activation_maps import activation_maps
+from fer_core.compute import MeasurementRunning, gate
+from fer_core.drawing import draw_faces, reduced
+from fer_core.model_files import ModelFileError
+from fer_core.pictures import PictureError, encode_jpeg, read_picture
+
+from . import engine, panel, resolution
+from .components import JpegOutput, PictureInput
+from .visitors import name_of, visitors
+
+LARGEST_SHOWN_SIDE = 1280  # px; annotated pictures are reduced to it
+
+START = "Upload, drop or paste a picture, or try the example face."
+DELETED = "The upload was deleted meanwhile, as promised: upload the picture again to see this."
+
+
+def _answer(
+    read: Callable[[], np.ndarray], wanted: int | str, unsure_below: float, why: bool, request: gr.Request
+) -> tuple[panel.View, bytes]:
+    """Reads, analyzes, draws and encodes a picture in one turn of the visitor, so that nothing computes beside it."""
+    visitor, loaded = visitors.of(request), engine.recognizer()
+    pixels, note = resolution.resolved(wanted, visitor)
+    with gate.turn(name_of(request)):
+        recognizer = loaded.at(pixels)
+        started = time.perf_counter()
+        image = read()
+        analysis = recognizer.analyze(image)
+        faces = analysis.faces
+        unsure = [face.confidence < unsure_below for face in faces]
+        maps = activation_maps(faces, analysis.features, recognizer.runtime.head) if why else []
+        jpeg = encode_jpeg(draw_faces(*reduced(image, faces, LARGEST_SHOWN_SIDE), unsure, maps))
+        total_ms = 1000 * (time.perf_counter() - started)
+    timings = analysis.timings_ms | {"with decoding and drawing": total_ms}
+    return panel.View(faces, unsure, pixels, unsure_below, timings, maps[0].shape if maps else None, note), jpeg
+
+
+def _on_any_picture(read: Callable[[], np.ndarray], chosen: str, *asked, request: gr.Request):
+    visitor = visitors.of(request)
+    visitor.picture = None
+    try:
+        visitor.picture, jpeg = _answer(read, *asked, request)
+    except (PictureError, ModelFileError, MeasurementRunning) as error:
+        return None, panel.message(str(error), alert=True)
+    return jpeg, panel.render(visitor.picture, chosen)
+
+
+def on_picture(data: bytes | None, chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request):
+    """Answers an uploaded, dropped or pasted picture with its annotated copy and the panel."""
+    visitor = visitors.of(request)
+    visitor.example = False
+    if data is None:
+        visitor.picture = None
+        return None, panel.message(START)
+    return _on_any_picture(lambda: read_picture(data), chosen, wanted, unsure_below, why, request=request)
+
+
+def on_example(chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request):
+    """Answers the example: Eileen Collins, NASA, public domain."""
+    visitors.of(request).example = True
+    return _on_any_picture(astronaut, chosen, wanted, unsure_below, why, request=request)
+
+
+def on_settings(
+    data: bytes | None, chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request
+):
+    """Answers the picture that is shown once more, with other settings."""
+    visitor = visitors.of(request)
+    if visitor.picture is None:
+        return gr.skip(), gr.skip()
+    if visitor.example:
+        return on_example(chosen, wanted, unsure_below, why, request)
+    if not data:
+        return gr.skip(), panel.message(DELETED, alert=True)
+    return on_picture(data, chosen, wanted, unsure_below, why, request)
+
+
+def on_face_chosen(chosen: str, request: gr.Request):
+    """Shows the bars of another face of the same picture, without computing again."""
+    view = visitors.of(request).picture
+    return gr.skip() if view is None else panel.render(view, chosen)
+
+
+def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.Checkbox) -> None:
+    """Adds the components and their wiring to the Blocks under construction.
+
+    Args:
+        chosen: Whose bars to show.
+        wanted: The resolution.
+        unsure_below: Confidence under which a face is labeled unsure.
+        why: Whether activation maps are drawn.
+    """
+    with gr.Row():
+        with gr.Column():
+            picture = PictureInput(sources=["upload", "clipboard"], label="Picture", elem_id="picture", buttons=[])
+            example = gr.Button("Try the example face (astronaut Eileen Collins, NASA)", elem_id="example")
+        answer = JpegOutput(
+            label="Faces and emotions", interactive=False, elem_id="picture-answer", buttons=[], min_width=300
+        )
+        with gr.Column(min_width=300):
+            shown = gr.HTML(panel.message(START), elem_id="picture-panel", min_height=320)
+    settings = [chosen, wanted, unsure_below, why]
+    asked = {"outputs": [answer, shown], "concurrency_limit": 16}
+    picture.change(on_picture, [picture, *settings], api_name="recognize_picture", **asked)
+    example.click(on_example, settings, api_name="recognize_example", **asked)
+    again = {"show_progress": "hidden", "api_visibility": "private", **asked}
+    why.change(on_settings, [picture, *settings], **again)
+    unsure_below.release(on_settings, [picture, *settings], **again)
+    chosen.change(on_face_chosen, chosen, shown, queue=False, api_visibility="private")
