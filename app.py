@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from tabs import api, calibration, engine, live, panel, results
+from tabs import api, calibration, engine, live, panel, results, video
 from tabs.board import board
 from tabs.visitors import name_of, visitors
 
@@ -40,10 +44,12 @@ def build() -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Live", id="live"):
                 resolution = live.build()
+            with gr.Tab("Video", id="video"):
+                video.build(resolution)
             with gr.Tab("Calibration", id="calibration"):
                 calibration.build(blocks, resolution)
-            with gr.Tab("Results", id="results"):
-                results.build()
+            with gr.Tab("Results", id="results") as results_tab:
+                results.build(results_tab)
         api.build()
         blocks.unload(leave)
     return blocks
@@ -52,8 +58,41 @@ def build() -> gr.Blocks:
 demo = build()
 
 
-def main() -> None:
-    """Serves the page on 127.0.0.1:7860, or where GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say."""
+HELP = """environment variables:
+  GRADIO_SERVER_NAME     address to serve on; 127.0.0.1, this machine alone, by default; 0.0.0.0 is the whole network
+  GRADIO_SERVER_PORT     port, 7860 by default
+  FER_DEMO_SSL_CERTFILE  certificate, to serve https; with FER_DEMO_SSL_KEYFILE, its private key"""
+
+
+def certificate() -> dict[str, Any]:
+    """Returns the launch settings for https; none unless the two environment variables name a certificate.
+
+    Raises:
+        ValueError: If one of the two is missing or names no file.
+    """
+    files = {name: os.environ.get(f"FER_DEMO_{name.upper()}") for name in ("ssl_certfile", "ssl_keyfile")}
+    if not any(files.values()):
+        return {}
+    for name, path in files.items():
+        if path is None or not Path(path).is_file():
+            raise ValueError(f"FER_DEMO_{name.upper()} must name a file, but got {path!r}")
+    # Gradio calls its own page once at the start, and would refuse a certificate that nobody has signed.
+    return files | {"ssl_verify": False}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves the page; ``--help`` names the environment variables that say where and how."""
+    parser = argparse.ArgumentParser(
+        prog="fer-demo",
+        description="Serves the demo of facial emotion recognition in the browser.",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(arguments)
+    try:
+        https = certificate()
+    except ValueError as error:
+        parser.exit(2, f"fer-demo: {error}\n")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     engine.start_loading()
@@ -64,6 +103,8 @@ def main() -> None:
         run_history=False,  # it would keep pictures in the visitor's browser
         max_file_size="50mb",  # above our own limit, whose message says both numbers
         share=False,
+        enable_monitoring=False,  # its page would show the paths of all visitors' requests
+        **https,
         max_threads=256,  # whoever waits for a turn or a measurement holds one
     )
 

@@ -83,6 +83,8 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
+    if not (_PROJECT / ".git").exists():  # installed somewhere inside another project's checkout
+        return None
     command = ["git", "-C", str(_PROJECT), "rev-parse", "--short=12", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)

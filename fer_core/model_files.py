@@ -8,7 +8,9 @@ from pathlib import Path
 
 from .builder import architecture
 
-MODELS_FOLDER = Path(__file__).resolve().parents[1] / "models"
+_PACKAGE = Path(__file__).resolve().parent
+# Inside the package once that is installed, beside it in a checkout.
+MODELS_FOLDER = _PACKAGE / "models" if (_PACKAGE / "models").is_dir() else _PACKAGE.parent / "models"
 CHECKSUMS = "SHA256SUMS"
 SCHEMA_VERSION = 1
 
