@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .compute import available_threads, cpu_affinity, cpu_model, cpu_quota
 
-_LIBRARIES = ("numpy", "opencv-python-headless", "openvino", "keras", "tensorflow")
+_LIBRARIES = ("numpy", "opencv-python-headless", "openvino", "keras", "tensorflow", "torch", "facenet-pytorch", "av")
 _PROJECT = Path(__file__).resolve().parents[1]
 
 

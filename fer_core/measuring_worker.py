@@ -12,16 +12,12 @@ Each ends with ``done``, or with ``error``, after which the process ends.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
@@ -29,6 +25,7 @@ from . import model_files
 from .faces import resize_square
 from .latency import REFERENCE_MODEL, REFERENCE_RESOLUTION, Protocol, visit_all, warm_up
 from .runtimes import OpenVino, Runtime, convert_to_openvino, import_openvino, load_keras, load_runtime
+from .worker_process import Send, plain, serve
 
 CROP_SIDE = 256
 """Side in pixels of the square crop that the preparation starts from."""
@@ -43,12 +40,6 @@ _REFERENCE_RUNS = 15
 # A whole ladder with its growth and verification stays compiled, or every round would compile it again.
 _MOST_COMPILED = 64
 _CONVERSION_LIMIT_S = 110
-
-
-def plain(error: BaseException) -> str:
-    """Returns the first line of an error, 200 characters at most, without the machine's paths."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return re.sub(r"(?<![\w.-])(?:[A-Za-z]:)?(?:[\\/][\w.+-]+){2,}", "(a file)", line)[:200]
 
 
 class _Bench:
@@ -68,16 +59,12 @@ class _Bench:
 
 
 class _Worker:
-    def __init__(self, answers: TextIO) -> None:
-        self._answers = answers
+    def __init__(self, send: Send) -> None:
+        self._send = send
         self._settings: dict = {}
         self._bench: _Bench | None = None
         self._reference: _Bench | None = None
         self._ready: set[int] = set()
-
-    def send(self, event: str, **fields: object) -> None:
-        self._answers.write(json.dumps({"event": event} | fields) + "\n")
-        self._answers.flush()
 
     def _load_model(self, model: str) -> tuple[_Bench, str]:
         settings = self._settings
@@ -96,7 +83,7 @@ class _Worker:
     def load(self, **settings: str | None) -> None:
         self._settings = settings
         self._bench, weights = self._load_model(str(settings["model"]))
-        self.send("loaded", weights=weights, precision=self._bench.runtime.precision, timed=TIMED)
+        self._send("loaded", weights=weights, precision=self._bench.runtime.precision, timed=TIMED)
 
     def reference(self) -> None:
         if self._reference is None:
@@ -105,7 +92,7 @@ class _Worker:
             self._reference.runtime.prepare(REFERENCE_RESOLUTION)
         warm_up(self._reference.run, REFERENCE_RESOLUTION)
         times = [self._reference.run(REFERENCE_RESOLUTION)[1] for _ in range(_REFERENCE_RUNS)]
-        self.send("reference", median_ms=float(np.median(times)))
+        self._send("reference", median_ms=float(np.median(times)))
 
     def measure(self, resolutions: list[int], protocol: dict, seed: int) -> None:
         chosen = Protocol(**protocol)
@@ -117,14 +104,14 @@ class _Worker:
                 if chosen.warms_up:
                     warm_up(self._bench.run, resolution)
             except Exception as error:  # what a library raises for a size that it cannot run is its own affair
-                self.send("skipped", resolution=resolution, reason=plain(error))
+                self._send("skipped", resolution=resolution, reason=plain(error))
                 continue
             self._ready.add(resolution)
             able.append(resolution)
-            self.send("ready", resolution=resolution)
+            self._send("ready", resolution=resolution)
         if able:
             for visit in visit_all(self._bench.run, able, chosen, seed):
-                self.send("visit", **asdict(visit))
+                self._send("visit", **asdict(visit))
 
 
 def convert(model: str, folder: Path) -> None:
@@ -141,27 +128,14 @@ def convert(model: str, folder: Path) -> None:
     model_files.write_checksums(target, ["model.xml", "model.bin"])
 
 
-def serve() -> None:
-    """Answers requests until the input ends."""
-    # Libraries print. What they print goes to standard error, so that the answers stay clean.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    worker = _Worker(answers)
-    for line in sys.stdin:
-        request = json.loads(line)
-        action = {"load": worker.load, "reference": worker.reference, "measure": worker.measure}[request.pop("request")]
-        try:
-            action(**request)
-        except Exception as error:  # whatever it was, the other side has to hear of it
-            worker.send("error", message=plain(error), expected=isinstance(error, (ValueError, ImportError)))
-            raise
-        worker.send("done")
+def actions(send: Send) -> dict[str, Callable[..., None]]:
+    """Returns what answers each request; see the top of this file."""
+    worker = _Worker(send)
+    return {"load": worker.load, "reference": worker.reference, "measure": worker.measure}
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["convert"]:
         convert(sys.argv[2], Path(sys.argv[3]))
     else:
-        # Whoever asked may be gone; then nobody needs an answer.
-        with contextlib.suppress(BrokenPipeError):
-            serve()
+        serve(actions)

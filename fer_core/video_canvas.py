@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import VideoReformatter
 
 from .compute import available_threads
@@ -37,7 +38,7 @@ _TURNS = {
 def _orientation(picture: av.VideoFrame) -> _Orientation:
     """Reads the display matrix, which cameras write for a turned sensor, to the nearest quarter turn."""
     try:
-        data = picture.side_data.get("DISPLAYMATRIX")
+        data = SideDataContainer(picture).get("DISPLAYMATRIX")
     except ValueError:  # beside it stands a kind of data that PyAV does not know
         return _TURNS[round(picture.rotation / 90) % 4 * 90]
     if data is None:

@@ -17,7 +17,7 @@ from fer_core.measuring import (
     Ready,
     Skipped,
 )
-from fer_core.measuring_worker import plain
+from fer_core.worker_process import plain
 
 MODEL = "bdf-mobilenet"
 
