@@ -16,32 +16,56 @@ if TYPE_CHECKING:
 
     from .trainers import Trainer
 
+CHECKPOINT = "checkpoint.npz"
+FINAL_WEIGHTS = "final.weights.h5"
+
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """What a run is, and how far it has come.
 
     Attributes:
         model: Name of the model.
         recipe: Name of the recipe.
         seed: Seed of the run.
-        fold: Test fold of KDEF, which the run never sees.
+        fold: Test fold of KDEF, which the run never sees; None without KDEF, or where people are mixed.
         stage: Index of the stage under way.
         step: Steps done in that stage.
         seconds: Time spent training so far.
         history: One record per finished epoch.
         engine: What trains it, a name of ``trainers.ENGINES``.
+        split: How KDEF is split: ``"people"`` keeps them apart, ``"mixed"`` draws pictures by the run's seed.
+        resolution: Side in pixels of a recipe of one size, if it is not the model's usual one.
+        changes: Settings of the recipe that the run replaces.
+        weights: What it began from: ``"random"``, ``"imagenet"``, or the name and checksum of a file.
+        begin: Record of the run that it began from, that run's name as ``"run"`` and its weights' ``"sha256"``.
+        held_out: KDEF's validation and test: people, or names of pictures where people are mixed.
+        teachers: By data set, whose soft labels it learned from: the part of KDEF that the teacher knew.
+        hardware: What it was trained on.
     """
 
     model: str
     recipe: str
     seed: int
-    fold: int
+    fold: int | None
     stage: int = 0
     step: int = 0
     seconds: float = 0.0
     history: list[dict] = field(default_factory=list)
     engine: str = "keras"
+    split: str = "people"
+    resolution: int | None = None
+    changes: dict = field(default_factory=dict)
+    weights: str = "random"
+    begin: dict | None = None
+    held_out: dict[str, list[str]] = field(default_factory=dict)
+    teachers: dict[str, str] = field(default_factory=dict)
+    hardware: str = ""
+
+    @property
+    def mixed_seed(self) -> int | None:
+        """Seed of the split that mixes people, or None where they are kept apart."""
+        return self.seed if self.split == "mixed" else None
 
 
 def save(path: Path, trainer: Trainer, progress: Progress) -> None:
@@ -100,11 +124,11 @@ def save_final(run_folder: Path, model: keras.Model, progress: Progress) -> None
     run_folder.mkdir(parents=True, exist_ok=True)
     temporary = run_folder / "partial.weights.h5"
     model.save_weights(temporary)
-    temporary.rename(run_folder / "final.weights.h5")
+    temporary.rename(run_folder / FINAL_WEIGHTS)
     record = run_folder / "run.partial"
     record.write_text(json.dumps(asdict(progress), indent=1))
     record.rename(run_folder / "run.json")
-    (run_folder / "checkpoint.npz").unlink(missing_ok=True)
+    (run_folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def read_record(run_folder: Path) -> Progress:

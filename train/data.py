@@ -172,16 +172,53 @@ def find_data(name: str, given: Path | None, folder: Path) -> Path:
 
 
 def kdef_folds(people: Sequence[str]) -> list[list[str]]:
-    """Divides people into five folds of about equal size with women and men in each, always the same way."""
+    """Divides people into five folds of about equal size with women and men in each, always the same way.
+
+    Raises:
+        ValueError: If there are fewer than five women or five men.
+    """
     ordered = np.array(sorted(set(people)))
+    sexes = [person[0] for person in ordered]
+    if min(sexes.count("F"), sexes.count("M")) < FOLDS:
+        raise ValueError(
+            f"{FOLDS} folds of people need at least {FOLDS} women and {FOLDS} men, but got {sexes.count('F')} and "
+            f"{sexes.count('M')}"
+        )
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    return [ordered[test].tolist() for _, test in splitter.split(ordered, [person[0] for person in ordered])]
+    return [ordered[test].tolist() for _, test in splitter.split(ordered, sexes)]
 
 
-def split(data_set: str, pictures: Sequence[Picture], fold: int = 0) -> dict[str, np.ndarray]:
-    """Divides a data set into training, validation and test; no person of KDEF is in two of them.
+def _kdef_parts(pictures: Sequence[Picture], fold: int) -> np.ndarray:
+    test_people = kdef_folds([picture.person for picture in pictures])[fold]
+    others = sorted({picture.person for picture in pictures} - set(test_people))
+    # One fold of twelve among the 48 people left: 4 people, both sexes.
+    sexes = [person[0] for person in others]
+    splitter = StratifiedKFold(min(12, sexes.count("F"), sexes.count("M")), shuffle=True, random_state=0)
+    _, validation = next(splitter.split(others, sexes))
+    part_of = dict.fromkeys(others, "train")
+    part_of |= dict.fromkeys(test_people, "test") | {others[index]: "validation" for index in validation}
+    return np.array([part_of[picture.person] for picture in pictures])
 
-    * kdef: ``fold`` is the test, 4 people of the others the validation.
+
+def _mixed_parts(pictures: Sequence[Picture], seed: int) -> np.ndarray:
+    """The paper's split: a fifth for validation, halved into validation and test; each has every emotion's share."""
+    # By file name, so that the folders around the data set do not change the split.
+    order = np.array(sorted(range(len(pictures)), key=lambda index: PurePosixPath(pictures[index].path).name.upper()))
+    emotions = np.array([picture.emotion for picture in pictures])
+    parts = np.full(len(pictures), "train", dtype=object)
+    _, held_out = train_test_split(order, test_size=0.2, stratify=emotions[order], random_state=seed)
+    validation, test = train_test_split(held_out, test_size=0.5, stratify=emotions[held_out], random_state=seed)
+    parts[validation], parts[test] = "validation", "test"
+    return parts
+
+
+def split(
+    data_set: str, pictures: Sequence[Picture], fold: int = 0, mixed_seed: int | None = None
+) -> dict[str, np.ndarray]:
+    """Divides a data set into training, validation and test; unless asked to, no person of KDEF is in two of them.
+
+    * kdef: ``fold`` is the test, 4 people of the others the validation. Or, with ``mixed_seed``, 80, 10 and 10 % of
+      the pictures of each emotion, whoever is on them: our reading of the paper's split.
     * raf-db: the official test; 5 % of the official training part, by class, are the validation.
     * ferplus: the official parts.
 
@@ -189,19 +226,13 @@ def split(data_set: str, pictures: Sequence[Picture], fold: int = 0) -> dict[str
         data_set: ``"kdef"``, ``"raf-db"`` or ``"ferplus"``.
         pictures: All records, as read.
         fold: Test fold of KDEF, 0-4.
+        mixed_seed: Seed of a split of KDEF that mixes people, in place of ``fold``.
 
     Returns:
         Indices into ``pictures``, int64, by part: ``"train"``, ``"validation"``, ``"test"``.
     """
     if data_set == "kdef":
-        test_people = kdef_folds([picture.person for picture in pictures])[fold]
-        others = sorted({picture.person for picture in pictures} - set(test_people))
-        # One fold of twelve among the 48 people left: 4 people, both sexes.
-        splitter = StratifiedKFold(12, shuffle=True, random_state=0)
-        _, validation = next(splitter.split(others, [person[0] for person in others]))
-        part_of = dict.fromkeys(others, "train")
-        part_of |= dict.fromkeys(test_people, "test") | {others[index]: "validation" for index in validation}
-        parts = np.array([part_of[picture.person] for picture in pictures])
+        parts = _kdef_parts(pictures, fold) if mixed_seed is None else _mixed_parts(pictures, mixed_seed)
     elif data_set == "raf-db":
         parts = np.array([picture.part for picture in pictures], dtype=object)
         train = np.flatnonzero(parts == "train")

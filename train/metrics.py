@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
@@ -13,6 +15,8 @@ CALIBRATION_BINS = 15
 TEMPERATURES = (0.2, 5.0)
 _CLASSES = np.arange(len(EMOTIONS))
 _MISSED = -1
+
+log = logging.getLogger(__name__)
 
 
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
@@ -72,8 +76,9 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray 
         logits: ``(n, 7)``.
         weights: Weight of each picture, ``(n,)``; None counts all alike.
 
-    Raises:
-        ValueError: If the best temperature lies at the end of the range searched.
+    Returns:
+        The temperature; the end of ``TEMPERATURES``, with a warning in the log, if the best lies beyond, as it does for
+        a model that has learned nothing.
     """
     low, high = TEMPERATURES
 
@@ -83,5 +88,5 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray 
 
     found = float(np.exp(minimize_scalar(loss, bounds=(np.log(low), np.log(high)), method="bounded").x))
     if not 1.01 * low < found < 0.99 * high:
-        raise ValueError(f"expected a temperature inside {low} to {high}, but the best is {found:.3g}")
+        log.warning("expected a temperature inside %g to %g, but the best is at the end: %.3g", low, high, found)
     return found

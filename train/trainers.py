@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from . import devices
 from .batches import EMBEDDING, Batch
 from .recipes import Stage
 
@@ -68,6 +69,7 @@ class KerasTrainer:
     def begin(self, stage: Stage) -> None:
         import keras
 
+        devices.check_batch(stage.batch)
         self._model.get_layer("dropout").rate = stage.dropout
         optimizer = keras.optimizers.AdamW(stage.learning_rate, weight_decay=stage.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=list(_NOT_DECAYED))

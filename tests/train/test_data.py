@@ -1,8 +1,12 @@
 """Readers of the data sets, and splits that keep people apart."""
 
+import dataclasses
 import zipfile
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fer_core.emotions import EMOTIONS, KDEF_ANGLES, KDEF_EMOTIONS
 from tests.conftest import shared
@@ -130,6 +134,56 @@ def test_folds_cover_everybody_once_and_are_always_the_same():
     folds = kdef_folds(PEOPLE)
     assert sorted(person for fold in folds for person in fold) == PEOPLE
     assert folds == kdef_folds(PEOPLE[::-1] * 2)
+
+
+@st.composite
+def crowds(draw) -> list[str]:
+    """Any people by KDEF's names, five of each sex at least."""
+    numbers = [draw(st.sets(st.integers(1, 35), min_size=5, max_size=35)) for _ in "FM"]
+    return [f"{sex}{number:02}" for sex, chosen in zip("FM", numbers, strict=True) for number in chosen]
+
+
+@given(people=crowds(), fold=st.integers(0, 4))
+@settings(deadline=None, max_examples=50)
+def test_no_person_of_any_crowd_stands_on_two_sides(people, fold):
+    pictures = [
+        Picture(f"{person}{index}", "fear", one_hot("fear"), "all", person, "S") for person in people for index in "ab"
+    ]
+    parts = split("kdef", pictures, fold)
+    sides = [{pictures[index].person for index in parts[part]} for part in ("train", "validation", "test")]
+    assert all(sides)
+    assert sum(map(len, sides)) == len(set.union(*sides)) == len(people)
+    assert sides[2] == set(kdef_folds(people)[fold])
+
+
+def test_too_few_people_are_named():
+    pictures = [Picture(f"{person}.JPG", "fear", one_hot("fear"), "all", person, "S") for person in PEOPLE[:33]]
+    with pytest.raises(ValueError, match="need at least 5 women and 5 men, but got 30 and 3"):
+        split("kdef", pictures)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_papers_split_mixes_people_and_balances_emotions(seed):
+    parts = split("kdef", KDEF, mixed_seed=seed)
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(len(KDEF)))
+    shares = {part: len(indices) / len(KDEF) for part, indices in parts.items()}
+    assert shares == pytest.approx({"train": 0.8, "validation": 0.1, "test": 0.1}, abs=0.001)
+    for indices in parts.values():
+        counts = np.unique([KDEF[index].emotion for index in indices], return_counts=True)[1]
+        assert len(counts) == 7
+        assert np.ptp(counts) <= 2
+    people = {part: {KDEF[index].person for index in indices} for part, indices in parts.items()}
+    assert people["test"] & people["train"], "this is what the other split prevents"
+
+
+def test_the_papers_split_depends_on_its_seed_and_on_file_names_alone():
+    first, again, other = (split("kdef", KDEF, mixed_seed=seed)["test"] for seed in (0, 0, 1))
+    assert first.tolist() == again.tolist() != other.tolist()
+    moved = [dataclasses.replace(picture, path=f"elsewhere/{picture.path.lower()}") for picture in KDEF[::-1]]
+    test = {KDEF[index].path for index in first}
+    assert {moved[index].path.split("/")[1].upper() for index in split("kdef", moved, mixed_seed=0)["test"]} == {
+        path.upper() for path in test
+    }
 
 
 def test_raf_db_validation_comes_from_its_training_part():

@@ -6,8 +6,8 @@ import pytest
 
 from fer_core import EmotionRecognizer
 from fer_core.emotions import KDEF_EMOTIONS
-from train.__main__ import main
-from train.evaluate import PROTOCOLS, evaluate
+from train.data import Picture, Source, one_hot
+from train.evaluate import evaluate, score_pictures
 
 PEOPLE = [f"{sex}{number:02}" for sex in "FM" for number in range(1, 16)]
 
@@ -73,30 +73,21 @@ def test_a_broken_picture_is_named(recognizer, tmp_path):
         evaluate(recognizer, "raf-db-test", tmp_path)
 
 
-def test_unknown_protocols_are_named(recognizer, tmp_path):
-    with pytest.raises(ValueError, match=r"protocol must be one of .*ferplus-test, but got 'all'"):
-        evaluate(recognizer, "all", tmp_path)
-
-
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("protocol", "message"),
     [
-        pytest.param(["prepare"], "kdef is needed, but was not found as", id="prepare-without-data"),
-        pytest.param(["evaluate"], "kdef is needed, but was not found as", id="evaluate-without-data"),
-        pytest.param(["evaluate", "--protocol", "all"], "protocol must be one of", id="unknown-protocol"),
-        pytest.param(["fit"], "ferplus is not prepared: run 'python -m train prepare", id="fit-before-prepare"),
-        pytest.param(["fit", "--recipe", "magic"], "recipe must be one of elastic", id="unknown-recipe"),
-        pytest.param(["export", "--run", "none"], "expected a finished run", id="no-such-run"),
-        pytest.param(["teach", "--onnx", "none.onnx"], "raf-db is not prepared", id="teach-before-prepare"),
+        pytest.param("all", r"protocol must be one of .*ferplus-test.*, but got 'all'", id="unknown"),
+        pytest.param("kdef-unseen-people", "is the mean of folds: it scores recorded runs, not one model", id="runs"),
     ],
 )
-def test_unusable_input_is_one_line_and_status_2(tmp_path, capsys, arguments, message):
-    data = ["--data", str(tmp_path)] if arguments[0] in ("prepare", "evaluate") else []
-    assert main([*arguments, *data, "--cache", str(tmp_path / "cache")]) == 2
-    said = capsys.readouterr().err.strip().splitlines()
-    assert message in said[-1]
-    assert len(said) == 1
+def test_what_is_no_protocol_of_one_model_is_named(recognizer, tmp_path, protocol, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(recognizer, protocol, tmp_path)
 
 
-def test_every_protocol_names_a_data_set():
-    assert {protocol.data_set for protocol in PROTOCOLS.values()} == {"kdef", "raf-db", "ferplus"}
+def test_sizes_that_a_model_cannot_run_are_left_out(recognizer, tmp_path, astronaut):
+    cv2.imwrite(str(tmp_path / "face.png"), astronaut[60:170, 170:280, ::-1])
+    pictures = [Picture("face.png", "happiness", one_hot("happiness"), "test")]
+    figures = score_pictures(recognizer, Source(tmp_path), pictures, 48, (0, 12, 64), whole=True)
+    assert set(figures["accuracy_by_resolution"]) == {"12", "48", "64"}
+    assert "by_angle" not in figures

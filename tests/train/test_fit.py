@@ -6,14 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from fer_core.builder import build_model
-from tests.train.generated import make_crops
-from train import checkpoints
+from tests.train.generated import make_crops, small_model
+from train import checkpoints, schedules
 from train import fit as loop
 from train.augment import Augmentation
 from train.batches import EMBEDDING, part_of
 from train.checkpoints import Progress
-from train.recipes import RECIPES, Recipe, Stage, recipe
+from train.recipes import Recipe, Stage
 from train.trainers import ENGINES
 
 STAGE = Stage(
@@ -21,12 +20,20 @@ STAGE = Stage(
     sizes=(32,),
     size_weights=(1,),
     epochs=2,
-    learning_rate=2e-3,
+    learning_rate=1e-2,
     augmentation=Augmentation(light=0.1),
     batch=16,
     label_smoothing=0.0,
 )
 TINY = Recipe(stages=(STAGE, dataclasses.replace(STAGE, epochs=1, embedding_share=0.1)), validation_size=32)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small():
+    """The loop does not care which network it trains; ``test_commands.py`` trains the real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "build_model", small_model)
+        yield
 
 
 def run(folder, engine="keras"):
@@ -60,7 +67,7 @@ def test_a_run_learns_and_is_recorded(finished):
         run(folder)
     # The weights that were saved are the trained ones.
     images = make_crops("a", 64).images.astype(np.float32)
-    logits = np.asarray(build_model("scalable-env2b0", folder / "final.weights.h5")(images)["logits"])
+    logits = np.asarray(small_model(weights=folder / "final.weights.h5")(images)["logits"])
     np.testing.assert_allclose(logits, np.asarray(model(images)["logits"]), atol=1e-4)
     accuracy = np.mean(logits.argmax(1) == np.arange(64) % 7)
     assert accuracy == pytest.approx(progress.history[-1]["validation_accuracy"], abs=0.02)
@@ -71,11 +78,11 @@ def test_a_killed_run_goes_on(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     real_rate, calls = loop.learning_rate, []
 
-    def kill_in_step_six(stage, step, steps):
+    def kill_in_step_six(stage, step, steps, losses):
         calls.append(step)
         if len(calls) == 6:
             raise Killed
-        return real_rate(stage, step, steps)
+        return real_rate(stage, step, steps, losses)
 
     monkeypatch.setattr(loop, "learning_rate", kill_in_step_six)
     with pytest.raises(Killed):
@@ -129,21 +136,41 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
-def test_learning_rate_warms_up_and_falls_to_zero():
-    rates = [loop.learning_rate(STAGE, step, 100) for step in range(100)]
-    assert max(rates) == STAGE.learning_rate == rates[5]
-    assert rates[:5] == sorted(rates[:5])
-    assert rates[5:] == sorted(rates[5:], reverse=True)
-    assert rates[-1] < 0.001 * STAGE.learning_rate
+def test_a_plateau_lowers_the_rate_and_survives_a_kill(tmp_path, monkeypatch):
+    stage = dataclasses.replace(STAGE, schedule="plateau", epochs=9, learning_rate=1e-9)
+    part = part_of(make_crops("a", 16), np.arange(16))
+
+    def train():
+        progress = Progress("scalable-env2b0", "tiny", 0, 0)
+        loop.fit(Recipe((stage,), 32), progress, tmp_path, lambda stage: {"a": part}, {"a": part})
+        return [record["learning_rate"] for record in progress.history]
+
+    monkeypatch.setattr(schedules, "PATIENCE", 5)
+    # Nothing is learned at such a rate, so the validation loss stands still and each fifth epoch is a plateau.
+    monkeypatch.setattr(loop, "validate", lambda *_: {"a": {"loss": 2.0, "accuracy": 0.1, "pictures": 16}})
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    real, epochs = loop._record_epoch, []
+
+    def killed_in_epoch_eight(progress, *scores):
+        real(progress, *scores)
+        epochs.append(1)
+        if len(epochs) == 8:
+            raise Killed
+
+    monkeypatch.setattr(loop, "_record_epoch", killed_in_epoch_eight)
+    with pytest.raises(Killed):
+        train()
+    monkeypatch.setattr(loop, "_record_epoch", real)
+    assert train() == [1e-9] * 6 + [5e-10] * 3
 
 
-@pytest.mark.parametrize("name", list(RECIPES))
-def test_recipes_have_at_most_six_sizes_a_stage(name):
-    for stage in recipe(name).stages:
-        assert len(stage.sizes) == len(stage.size_weights) <= 6
-        assert all(size >= 32 for size in stage.sizes)
-
-
-def test_unknown_recipes_are_named():
-    with pytest.raises(ValueError, match="recipe must be one of elastic, but got 'magic'"):
-        recipe("magic")
+def test_what_differs_from_the_checkpoint_is_named(tmp_path):
+    begin = {"run": "first", "sha256": ""}
+    checkpoints.save(tmp_path / "checkpoint.npz", Counter(2), Progress("m", "r", 0, 1, begin=begin))
+    for other, message in [
+        (Progress("m", "r", 0, 2, begin=begin), "with fold 1, but 2 was asked for"),
+        (Progress("m", "r", 0, 1, resolution=64), "with resolution None, but 64 was asked for"),
+        (Progress("m", "r", 0, 1), "that began from first, but None was asked for"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            loop.prepare(other, tmp_path)
