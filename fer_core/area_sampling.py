@@ -25,19 +25,26 @@ class AreaSampler:
         self.height, self.width = image.shape[:2]
         self._sums = cv2.integral(image, sdepth=cv2.CV_32S).reshape(-1, 3)
 
-    def window(self, size: tuple[int, int], start: tuple[int, int], count: tuple[int, int]) -> np.ndarray:
-        """Shrinks the whole picture and returns a part of the result; only that part is computed.
+    def whole(self, size: tuple[int, int]) -> np.ndarray:
+        """Returns the whole picture shrunk to a height and width in pixels: float32 0-255, ``(*size, 3)``."""
+        rows = _parts(np.arange(size[0]), self.height, size[0])
+        columns = _parts(np.arange(size[1]), self.width, size[1])
+        return self._means(*rows, *columns)
+
+    def windows(self, sizes: np.ndarray, starts: np.ndarray, side: int) -> np.ndarray:
+        """Returns squares out of the shrunk picture without computing the rest of it.
 
         Args:
-            size: Height and width of the shrunk picture in pixels.
-            start: First row and column of the part.
-            count: Its rows and columns.
+            sizes: Heights and widths in pixels to which the picture is shrunk, int64 ``(n, 2)``.
+            starts: First rows and columns of the squares, int64 ``(n, 2)``. What lies outside repeats the edge.
+            side: Of the squares in pixels.
 
         Returns:
-            float32 0-255, shape ``(*count, 3)``.
+            float32 0-255, shape ``(n, side, side, 3)``.
         """
-        rows = [edge[start[0] : start[0] + count[0]] for edge in _edges(0, self.height, size[0])]
-        columns = [edge[start[1] : start[1] + count[1]] for edge in _edges(0, self.width, size[1])]
+        places = (starts[:, :, None] + np.arange(side)).clip(0, sizes[:, :, None] - 1)
+        rows = _parts(places[:, 0], self.height, sizes[:, :1])
+        columns = _parts(places[:, 1], self.width, sizes[:, 1:])
         return self._means(*rows, *columns)
 
     def crops(self, corners: np.ndarray, side: int) -> np.ndarray:
@@ -50,8 +57,11 @@ class AreaSampler:
         Returns:
             float32 0-255, shape ``(n, side, side, 3)``.
         """
-        rows = _edges(corners[:, 1:2], corners[:, 3:4], side)
-        columns = _edges(corners[:, 0:1], corners[:, 2:3], side)
+        starts, lengths = corners[:, :2], corners[:, 2:] - corners[:, :2]
+        columns, rows = (
+            [edges + starts[:, [axis]] for edges in _parts(np.arange(side), lengths[:, [axis]], side)]
+            for axis in (0, 1)
+        )
         return self._means(*rows, *columns)
 
     def _means(self, tops: np.ndarray, bottoms: np.ndarray, lefts: np.ndarray, rights: np.ndarray) -> np.ndarray:
@@ -66,8 +76,6 @@ class AreaSampler:
         return sums.astype(np.float32) / pixels[..., None].astype(np.float32)
 
 
-def _edges(start: np.ndarray | int, end: np.ndarray | int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Divides ``start`` to ``end`` into parts: their first pixels, rounded down, and ends, rounded up."""
-    steps = np.arange(count + 1)
-    length = end - start
-    return start + steps[:-1] * length // count, start - (-steps[1:] * length // count)
+def _parts(indices: np.ndarray, length: int | np.ndarray, count: int | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Divides ``length`` pixels into ``count`` parts; returns first pixels, rounded down, and ends, rounded up."""
+    return indices * length // count, -(-(indices + 1) * length // count)

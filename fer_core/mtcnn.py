@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from .area_sampling import AreaSampler
-from .mtcnn_networks import load_networks
+from .mtcnn_networks import Network
 
 DEFAULT_SMALLEST_FACE = 20
 """Side of the smallest face, in pixels, that MTCNN looks for if not told otherwise."""
@@ -30,8 +30,8 @@ PNET_CELL = 12
 _STRIDE = 2  # between its outputs
 # A face is proposed where P-Net sees this share of its longer side. Measured: others never decide the final box.
 _NEAR_SHARES = 0.45, 1.5
-# Side of the window in which P-Net looks around a known face, in pixels of the scale: one size for all, because
-# OpenVINO prepares itself for every new one. It leaves a face of 12 px a way of its own size to every side.
+# Side of the window in which P-Net looks around a known face, in pixels of the scale. It leaves a face of 12 px a way
+# of its own size to every side.
 _WINDOW = 40
 
 
@@ -60,7 +60,10 @@ class Mtcnn:
     """
 
     def __init__(self) -> None:
-        self._pnet, self._rnet, self._onet = load_networks()
+        self._pnet = Network("pnet", None)
+        self._pnet_windows = Network("pnet", _WINDOW)
+        self._rnet = Network("rnet", 24)
+        self._onet = Network("onet", 48)
         self._lock = threading.Lock()
 
     def detect(self, image: np.ndarray, smallest_face: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,22 +79,42 @@ class Mtcnn:
         sampler = AreaSampler(image)
         return self.complete(sampler, self.propose(sampler, pyramid(*image.shape[:2], smallest_face)))
 
-    def propose(self, sampler: AreaSampler, scales: Sequence[float], faces: np.ndarray | None = None) -> np.ndarray:
-        """First stage: P-Net slides over the picture.
-
-        Args:
-            sampler: The picture.
-            scales: Of ``pyramid``.
-            faces: Boxes of faces; then it looks only around them, and only at scales that may show them.
+    def propose(self, sampler: AreaSampler, scales: Sequence[float]) -> np.ndarray:
+        """First stage: P-Net slides over the whole picture at the given scales of ``pyramid``.
 
         Returns:
             Squares that may hold a face.
         """
-        found = [self._propose_at(sampler, scale, faces) for scale in scales]
-        found = np.concatenate(found) if found else np.empty((0, 9), np.float32)
-        found = found[suppress_overlapping(found[:, :4], found[:, 4], 0.7)]
-        sides = found[:, 2:4] - found[:, :2]
-        return squares_around(found[:, :4] + found[:, 5:] * np.hstack([sides, sides]))
+        found = []
+        for scale in scales:
+            with self._lock:
+                scores, offsets = self._pnet(sampler.whole(_shrunk(sampler, scale))[None])
+            found.append(_proposals(scores, offsets, np.zeros((1, 2), int), np.array([scale])))
+        return _squares(np.concatenate(found) if found else np.empty((0, 9), np.float32))
+
+    def propose_near(self, sampler: AreaSampler, scales: Sequence[float], faces: np.ndarray) -> np.ndarray:
+        """First stage: P-Net looks around boxes of faces only, at those of the scales that may show them.
+
+        Returns:
+            Squares that may hold a face.
+        """
+        sides = (faces[:, 2:] - faces[:, :2]).max(axis=1)
+        shares = PNET_CELL / np.array(scales)[:, None] / sides
+        which, near = np.nonzero((shares > _NEAR_SHARES[0]) & (shares < _NEAR_SHARES[1]))
+        if len(which) == 0:
+            return np.empty((0, 4), np.float32)
+        sizes = np.array([_shrunk(sampler, scale) for scale in scales])[which]
+        scale = np.array(scales)[which]
+        middles = (faces[near, 1::-1] + faces[near, :1:-1]) / 2 * scale[:, None]
+        # In steps of P-Net's stride, so that it sees what it would see in the whole.
+        starts = np.ceil((middles - _WINDOW / 2).clip(0, (sizes - _WINDOW).clip(0)) / _STRIDE).astype(int) * _STRIDE
+        with self._lock:
+            scores, offsets = self._pnet_windows(sampler.windows(sizes, starts, _WINDOW))
+        # Past the edge of the picture there is nothing to be found.
+        cells = (sizes - 1) // 2 - 4 - starts // _STRIDE
+        index = np.arange(scores.shape[1])
+        scores[(index >= cells[:, :1])[:, :, None] | (index >= cells[:, 1:])[:, None, :]] = 0
+        return _squares(_proposals(scores, offsets, starts, scale, which))
 
     def complete(self, sampler: AreaSampler, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Second and third stage: R-Net rejects most squares and corrects the others, then O-Net does.
@@ -114,46 +137,52 @@ class Mtcnn:
         scores, offsets = self._run(self._onet, 48, sampler, squares)
         return _correct(squares, offsets), scores
 
-    def _propose_at(self, sampler: AreaSampler, scale: float, faces: np.ndarray | None) -> np.ndarray:
-        """Returns boxes, score and box offsets of one scale, float32 ``(n, 9)``."""
-        whole = size = int(sampler.height * scale + 1), int(sampler.width * scale + 1)
-        starts = np.zeros((1, 2), int)
-        if faces is not None:
-            shares = PNET_CELL / scale / (faces[:, 2:] - faces[:, :2]).max(axis=1)
-            faces = faces[(shares > _NEAR_SHARES[0]) & (shares < _NEAR_SHARES[1])]
-            if len(faces) == 0:
-                return np.empty((0, 9), np.float32)
-            window = min(whole[0], _WINDOW), min(whole[1], _WINDOW)
-            if len(faces) * window[0] * window[1] < whole[0] * whole[1]:
-                # In steps of P-Net's stride, so that it sees what it would see in the whole.
-                middles = (faces[:, 1::-1] + faces[:, :1:-1]) / 2 * scale
-                starts = (middles - np.array(window) / 2).clip(0, np.subtract(whole, window)).astype(int)
-                starts = np.unique(starts // _STRIDE * _STRIDE, axis=0)
-                size = window
-        images = np.stack([sampler.window(whole, start, size) for start in starts.tolist()])
-        scores, offsets = self._infer(self._pnet, images)
-        places = np.nonzero(scores >= PROPOSAL_THRESHOLD)
-        scores, offsets = scores[places], offsets[places]
-        image, rows, columns = places
-        corners = (np.stack([columns, rows], axis=1) * _STRIDE + starts[image, ::-1] + 1).astype(np.float32)
-        boxes = np.hstack([corners, corners + (PNET_CELL - 1)]) / np.float32(scale)
-        found = np.hstack([np.floor(boxes), scores[:, None], offsets])
-        return found[suppress_overlapping(found[:, :4], scores, 0.5)]
-
-    def _run(self, network, side: int, sampler: AreaSampler, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _run(
+        self, network: Network, side: int, sampler: AreaSampler, squares: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns scores, 0 for squares outside the picture, and box offsets."""
         corners = pixel_corners(squares, sampler)
         inside = (corners[:, 2:] > corners[:, :2]).all(axis=1)
         scores = np.zeros(len(squares), np.float32)
         offsets = np.zeros((len(squares), 4), np.float32)
         if inside.any():
-            scores[inside], offsets[inside] = self._infer(network, sampler.crops(corners[inside], side))
+            crops = sampler.crops(corners[inside], side)
+            with self._lock:
+                scores[inside], offsets[inside] = network(crops)
         return scores, offsets
 
-    def _infer(self, network, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with self._lock:
-            results = network.infer([images], share_inputs=True)
-            return results[0][..., 1].copy(), results[1].copy()
+
+def _shrunk(sampler: AreaSampler, scale: float) -> tuple[int, int]:
+    """Returns height and width of a picture at a scale, in pixels, rounded as MTCNN rounds them."""
+    return int(sampler.height * scale + 1), int(sampler.width * scale + 1)
+
+
+def _proposals(
+    scores: np.ndarray, offsets: np.ndarray, starts: np.ndarray, scales: np.ndarray, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns boxes, scores and box offsets, float32 ``(n, 9)``, of what P-Net found in pictures.
+
+    Args:
+        scores: float32 ``(pictures, h, w)``.
+        offsets: float32 ``(pictures, h, w, 4)``.
+        starts: Where each picture begins in the whole of its scale, row and column, in pixels.
+        scales: Of each picture.
+        groups: Numbers that pictures of the same scale share.
+    """
+    places = np.nonzero(scores >= PROPOSAL_THRESHOLD)
+    scores, offsets = scores[places], offsets[places]
+    picture, rows, columns = places
+    corners = (np.stack([columns, rows], axis=1) * _STRIDE + starts[picture, ::-1] + 1).astype(np.float32)
+    boxes = np.hstack([corners, corners + (PNET_CELL - 1)]) / scales.astype(np.float32)[picture, None]
+    found = np.hstack([np.floor(boxes), scores[:, None], offsets])
+    return found[suppress_overlapping(found[:, :4], scores, 0.5, None if groups is None else groups[picture])]
+
+
+def _squares(found: np.ndarray) -> np.ndarray:
+    """Thins out the proposals of all scales, corrects them and makes them square."""
+    found = found[suppress_overlapping(found[:, :4], found[:, 4], 0.7)]
+    sides = found[:, 2:4] - found[:, :2]
+    return squares_around(found[:, :4] + found[:, 5:] * np.hstack([sides, sides]))
 
 
 def squares_around(boxes: np.ndarray) -> np.ndarray:
@@ -173,10 +202,17 @@ def pixel_corners(boxes: np.ndarray, sampler: AreaSampler) -> np.ndarray:
     return corners
 
 
-def suppress_overlapping(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Returns the indices of the boxes to keep, best first: non-maximum suppression by intersection over union."""
+def suppress_overlapping(
+    boxes: np.ndarray, scores: np.ndarray, threshold: float, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the indices of the boxes to keep, best first: non-maximum suppression by intersection over union.
+
+    Boxes of different groups, int64 ``(n,)``, do not suppress each other.
+    """
     places = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]).astype(np.float64)
-    return np.array(cv2.dnn.NMSBoxes(places, scores, 0.0, threshold), np.int64)
+    if groups is None:
+        return np.array(cv2.dnn.NMSBoxes(places, scores, 0.0, threshold), np.int64)
+    return np.array(cv2.dnn.NMSBoxesBatched(places, scores, groups, 0.0, threshold), np.int64)
 
 
 def _suppress_covered(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """MTCNN's three networks on OpenVINO, with the weights that facenet-pytorch's package carries.
 
-They take half the time that they take in PyTorch, whose thread pool would also disturb OpenVINO's. The files of
-weights are PyTorch's; they are read here without importing it, which spares memory and a slow start.
+They take half the time that they take in PyTorch, whose threads would also disturb OpenVINO's. The files of weights
+are PyTorch's; they are read here without importing it, which spares memory and a slow start.
 """
 
 from __future__ import annotations
@@ -15,37 +15,65 @@ import numpy as np
 
 from .runtimes import import_openvino
 
+_SETTINGS = {
+    "PERFORMANCE_HINT": "LATENCY",
+    # For a few small crops a second thread saves less than waiting for it costs once the CPU has other work.
+    "INFERENCE_NUM_THREADS": 1,
+    # bf16, the default on CPUs that have it, moves the boxes.
+    "INFERENCE_PRECISION_HINT": "f32",
+    # What OpenVINO prepares for a size of picture is kept for this many layers only. Its own limit of 5,000 let
+    # memory grow by a gigabyte in a thousand pictures, each of another size.
+    "CPU_RUNTIME_CACHE_CAPACITY": 256,
+}
+# Crops that are run at once, largest first. Larger groups and more of them gained nothing that could be measured.
+_COUNTS = (4, 1)
 _INPUT_SIDES = {"pnet": -1, "rnet": 24, "onet": 48}
 # For each convolution the side of the max pooling behind it, 0 for none.
 _POOLS = {"pnet": (2, 0, 0), "rnet": (3, 3, 0), "onet": (3, 3, 2, 0)}
 
 
-def load_networks() -> list:
-    """Returns P-Net, R-Net and O-Net as OpenVINO infer requests.
+class Network:
+    """One of the networks, ready to run; to be called by one thread at a time.
 
-    Each takes float32 RGB 0-255 ``(N, H, W, 3)`` (R-Net 24 x 24, O-Net 48 x 48 pixels) and returns the probabilities
-    of "no face" and "face" and the four box offsets: ``(N, 2)`` and ``(N, 4)``, of P-Net ``(N, h, w, 2)`` and
-    ``(N, h, w, 4)``.
+    It takes float32 RGB 0-255 ``(n, h, w, 3)`` (R-Net 24 x 24, O-Net 48 x 48 pixels) and returns the probabilities
+    of a face and the four box offsets: ``(n,)`` and ``(n, 4)``, of P-Net ``(n, h', w')`` and ``(n, h', w', 4)``.
+
+    Args:
+        name: ``"pnet"``, ``"rnet"`` or ``"onet"``.
+        side: Of its pictures in pixels; None for any height and width.
 
     Raises:
         ImportError: If facenet-pytorch is not installed.
     """
-    core = import_openvino().Core()
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        # For a few small crops a second thread saves less than waiting for it costs once the CPU has other work.
-        "INFERENCE_NUM_THREADS": 1,
-        # What OpenVINO prepares for a size of picture is kept for this many layers only. Its own limit of 5,000 let
-        # memory grow by a gigabyte in a thousand pictures, each of another size.
-        "CPU_RUNTIME_CACHE_CAPACITY": 256,
-        # bf16, the default on CPUs that have it, moves the boxes.
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    return [core.compile_model(build_network(name), "CPU", settings).create_infer_request() for name in _POOLS]
+
+    def __init__(self, name: str, side: int | None) -> None:
+        core = import_openvino().Core()
+        model = build_network(name)
+        # A graph of variable shape prepares itself anew whenever the shape changes, which takes longer than a few
+        # small crops. So there is one of fixed shape for each of some numbers of crops.
+        self._requests = {}
+        for count in _COUNTS if side else (-1,):
+            shaped = model.clone()
+            shaped.reshape([count, side or -1, side or -1, 3])
+            self._requests[count] = core.compile_model(shaped, "CPU", _SETTINGS).create_infer_request()
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scores, offsets = [], []
+        while len(images):
+            count, request = next(item for item in self._requests.items() if item[0] <= len(images))
+            part, images = (images, images[:0]) if count == -1 else (images[:count], images[count:])
+            results = request.infer([part], share_inputs=True)
+            scores.append(results[0][..., 1].copy())
+            offsets.append(results[1].copy())
+        return np.concatenate(scores), np.concatenate(offsets)
 
 
 def build_network(name: str):
-    """Builds ``"pnet"``, ``"rnet"`` or ``"onet"`` as an OpenVINO model; inputs and outputs as of ``load_networks``."""
+    """Builds ``"pnet"``, ``"rnet"`` or ``"onet"`` as an OpenVINO model of variable shape.
+
+    Its input is that of ``Network``; its outputs are the probabilities of "no face" and "face", the last axis of the
+    first, and the box offsets.
+    """
     openvino = import_openvino()
     from openvino import opset13 as ops
 

@@ -102,7 +102,7 @@ class FaceTracker:
         """Looks for the known faces where they should be by now."""
         before = self._shown
         expected = np.stack([track.box_at(self._now_s) for track in self._shown + self._lost])
-        squares = self._mtcnn.propose(self._sampler, self._scales, expected)
+        squares = self._mtcnn.propose_near(self._sampler, self._scales, expected)
         self._see(*self._mtcnn.complete(self._sampler, squares))
         missed = [track for track in before if track not in self._shown]
         if missed:

@@ -103,7 +103,9 @@ def test_runs_are_trained_scored_and_stored(data, cache, small, protocol, caplog
         runs.plan(MODEL, "paper", resolution=32, changes={"epochs": 3, "batch": 14}),
     )
     names = [runs.run_name(run) for run in members]
-    assert all(runs.standing(cache, name)[1] for name in names)
+    standings = [runs.standing(cache, name) for name in names]
+    assert [(len(record.history), finished) for record, finished in standings] == [(3, True)] * 2
+    assert [run["epochs"] for run in figures["runs"]] == [3, 3]
     assert figures["weights"] == "run"
     assert [run["checkpoint_sha256"] for run in figures["runs"]] == [
         model_files.sha256(cache / "runs" / name / "final.weights.h5") for name in names

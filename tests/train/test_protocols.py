@@ -37,6 +37,8 @@ def test_every_protocol_names_a_data_set():
 def test_folds_test_everybody_once_and_nobody_twice():
     folds = members("kdef-unseen-people")
     assert [(run.fold, run.seed) for run in folds] == [(fold, 0) for fold in range(5)]
+    folds[0].history.append({"epoch": 1})
+    assert folds[1].history == [], "each is a run of its own"
     tested = [picture for run in folds for picture in pictures_of_test(run, KDEF)]
     assert sorted(picture.path for picture in tested) == sorted(picture.path for picture in KDEF)
     record = split_record(folds, KDEF)
