@@ -1,7 +1,7 @@
 """Finds faces with MTCNN and cuts them out the one way that training and serving share.
 
 MTCNN: Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
-Networks", 2016, in facenet-pytorch's implementation, whose package carries the weights.
+Networks", 2016, with facenet-pytorch's weights and boxes; see ``mtcnn.py``.
 """
 
 from __future__ import annotations
@@ -34,8 +34,12 @@ class FaceDetector:
         smallest_face: Shorter side of the smallest face to look for, in pixels, at least 20.
         lowest_score: Detections under this score, 0 to 1, are dropped.
 
+    Attributes:
+        mtcnn: The networks, for those who run them in parts.
+
     Raises:
         ValueError: If an argument is out of range.
+        ImportError: If facenet-pytorch, which carries the weights, is not installed.
     """
 
     def __init__(self, smallest_face: int = SMALLEST_FACE, lowest_score: float = LOWEST_SCORE) -> None:

@@ -126,6 +126,7 @@ def _solved(status: str | None, asked: tuple, request: gr.Request) -> Shown:
 
 def on_run(model, runtime, ladder, protocol, target_ms, meaning, curves, noise, request: gr.Request):
     """Measures, showing points as they come, or follows the measurement under way."""
+    visitors.of(request).asked += 1
     asked = (target_ms, meaning, curves, noise)
     owner = name_of(request)
     try:
@@ -159,6 +160,7 @@ def on_cancel(request: gr.Request) -> str:
 
 def on_solve(target_ms, meaning, curves, noise, request: gr.Request):
     """Answers for another target, other curves or another noise; measures nothing."""
+    visitors.of(request).asked += 1
     return _solved(None, (target_ms, meaning, curves, noise), request)
 
 
@@ -166,14 +168,19 @@ def on_open(target_ms, meaning, curves, noise, request: gr.Request):
     """Shows the last calibration of this machine to a visitor who opens the page."""
     kept = board.latest()
     if kept is None:
-        return Shown(panel.message(EMPTY))
-    note = f"The last calibration of this machine: {_described(kept)}."
-    return _solved(panel.message(note), (target_ms, meaning, curves, noise), request)
+        yield Shown(panel.message(EMPTY))
+        return
+    yield Shown(panel.message(f"The last calibration of this machine: {_described(kept)}."))
+    shown = _solved(None, (target_ms, meaning, curves, noise), request)
+    # To solve takes a moment: it must not take the place of what the visitor asked for meanwhile.
+    if not visitors.of(request).asked:
+        yield shown
 
 
 def on_upload(data: bytes | None, target_ms, meaning, curves, noise, request: gr.Request):
     """Puts an earlier calibration beside the present one, or in its place where there is none."""
     visitor = visitors.of(request)
+    visitor.asked += 1
     asked = (target_ms, meaning, curves, noise)
     if data is None:
         visitor.compared = None

@@ -41,6 +41,7 @@ class Visitor:
         example: Whether that picture was the example.
         calibration: The calibration that this page shows.
         compared: An uploaded calibration beside it.
+        asked: How often the calibration tab was asked for something.
         answer_px: The answer that may be handed to the live tab, in pixels.
         followed: What following the calibration came to last.
         other_stages_ms: What the last frames took beside the classifier, in ms.
@@ -55,6 +56,7 @@ class Visitor:
     example: bool = False
     calibration: Kept | None = None
     compared: Measurements | None = None
+    asked: int = 0
     answer_px: int | None = None
     followed: Followed | None = None
     other_stages_ms: deque[float] = field(default_factory=lambda: deque(maxlen=100))

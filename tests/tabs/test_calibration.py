@@ -63,10 +63,27 @@ def solved(target_ms=20.0, meaning=tab.CLASSIFIER, curves=CURVES, noise=0):
 
 
 def test_before_anything_is_measured_the_page_says_so(visitor):
-    assert tab.EMPTY in tab.on_open(20.0, tab.CLASSIFIER, CURVES, 0, PAGE).status
+    (opened,) = tab.on_open(20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
+    assert tab.EMPTY in opened.status
     shown = solved()
     assert tab.EMPTY in shown.status
     assert shown.answer == SKIPPED
+
+
+@pytest.mark.parametrize("asks_meanwhile", [False, True], ids=["waits", "asks-meanwhile"])
+def test_opening_the_page_does_not_overtake_the_visitor(visitor, monkeypatch, asks_meanwhile):
+    visitor.calibration = kept()
+    monkeypatch.setattr(tab.board, "latest", lambda: visitor.calibration)
+    solve = tab.solve_calibration
+
+    def solve_slowly(*arguments):
+        visitor.asked += asks_meanwhile
+        return solve(*arguments)
+
+    monkeypatch.setattr(tab, "solve_calibration", solve_slowly)
+    first, *later = tab.on_open(25.0, tab.CLASSIFIER, CURVES, 0, PAGE)
+    assert "The last calibration of this machine" in first.status
+    assert [shown.status for shown in later] == ([] if asks_meanwhile else [SKIPPED])
 
 
 def test_another_target_changes_the_answer_and_measures_nothing(visitor, monkeypatch):
