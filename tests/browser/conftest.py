@@ -36,8 +36,9 @@ class Server:
     log: Path
 
     def files(self) -> set[str]:
-        """Returns every file that the server has left in its temporary and home folders."""
-        return {str(path.relative_to(self.temporary)) for path in self.temporary.rglob("*") if path.is_file()}
+        """Returns every file that the server has left in its temporary and home folders, Matplotlib's fonts aside."""
+        names = {str(path.relative_to(self.temporary)) for path in self.temporary.rglob("*") if path.is_file()}
+        return {name for name in names if not name.startswith(".cache/matplotlib/")}
 
 
 def start_server(folder: Path) -> tuple[subprocess.Popen, Server]:
