@@ -82,6 +82,12 @@ def save(path: Path, trainer: Trainer, progress: Progress) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{error.strerror}: no checkpoint could be written to {path.parent}; the last one stays, and the same "
+            "command goes on from there",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

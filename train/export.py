@@ -130,10 +130,10 @@ def export(run_folder: Path, progress: Progress, validation: dict[str, Part], mo
     folder = model_files.model_folder(name, models)
     _write_model(name, weights, models, half=False)
     labels, logits, counts = _held_out_logits(name, models, validation, size)
-    full = np.average(logits.argmax(axis=1) == labels, weights=counts)
+    full = np.mean(logits.argmax(axis=1) == labels)
     _write_model(name, weights, models, half=True)
     half_logits = _held_out_logits(name, models, validation, size)[1]
-    moved = float(np.average(half_logits.argmax(axis=1) == labels, weights=counts) - full)
+    moved = float(np.mean(half_logits.argmax(axis=1) == labels) - full)
     half = abs(moved) < HALF_MAY_MOVE
     if half:
         logits = half_logits

@@ -171,27 +171,28 @@ def loop(
             resumed = False
         batches = batches_of(stage)
         label = f"stage {progress.stage + 1}/{len(stages)}"
-        bar = tqdm(total=batches.steps, initial=progress.step, desc=label, unit="step", mininterval=10)
         started = saved_at = time.monotonic()
         sums = np.zeros(3)  # loss, hits and pictures since the epoch began, or since the run went on
-        for batch in batches.iterate(progress.step):
-            losses = [epoch["validation_loss"] for epoch in progress.history if epoch["stage"] == progress.stage + 1]
-            rate = learning_rate(stage, progress.step, batches.steps, losses)
-            loss, accuracy = trainer.step(batch, rate)
-            progress.step += 1
-            count = len(batch.images)
-            sums += [loss * count, accuracy * count, count]
-            mean_loss, mean_accuracy = (sums[:2] / sums[2]).tolist()
-            bar.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{mean_accuracy:.3f}", refresh=False)
-            bar.update()
-            if progress.step % batches.steps_per_epoch == 0:
-                _record_epoch(progress, mean_loss, mean_accuracy, scores_of(), rate)
-                sums[:] = 0
-            if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
-                progress.seconds += time.monotonic() - started
-                started = saved_at = time.monotonic()
-                checkpoints.save(checkpoint, trainer, progress)
-        bar.close()
+        with tqdm(total=batches.steps, initial=progress.step, desc=label, unit="step", mininterval=10) as bar:
+            for batch in batches.iterate(progress.step):
+                losses = [
+                    epoch["validation_loss"] for epoch in progress.history if epoch["stage"] == progress.stage + 1
+                ]
+                rate = learning_rate(stage, progress.step, batches.steps, losses)
+                loss, accuracy = trainer.step(batch, rate)
+                progress.step += 1
+                count = len(batch.images)
+                sums += [loss * count, accuracy * count, count]
+                mean_loss, mean_accuracy = (sums[:2] / sums[2]).tolist()
+                bar.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{mean_accuracy:.3f}", refresh=False)
+                bar.update()
+                if progress.step % batches.steps_per_epoch == 0:
+                    _record_epoch(progress, mean_loss, mean_accuracy, scores_of(), rate)
+                    sums[:] = 0
+                if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+                    progress.seconds += time.monotonic() - started
+                    started = saved_at = time.monotonic()
+                    checkpoints.save(checkpoint, trainer, progress)
         progress.seconds += time.monotonic() - started
         progress.stage, progress.step = progress.stage + 1, 0
         if progress.stage < len(stages):

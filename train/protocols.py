@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -81,7 +82,8 @@ def runs_of(protocol: Protocol, base: Progress) -> list[Progress]:
         changes = [{"split": "people", "fold": fold} for fold in range(FOLDS)]
     else:
         changes = [{"split": "mixed", "fold": None, "seed": seed} for seed in range(SEEDS)]
-    return [dataclasses.replace(base, **change) for change in changes]
+    # Deep, or the runs would share one history.
+    return [dataclasses.replace(copy.deepcopy(base), **change) for change in changes]
 
 
 def _file_name(picture: Picture) -> str:

@@ -50,7 +50,7 @@ def test_a_killed_command_goes_on(cache, tmp_path, monkeypatch, caplog):
     class Killed(BaseException):
         pass
 
-    arguments = [*tiny("paper", cache), "--run", "killed"]
+    arguments = [*tiny("paper", cache), "--run", "killed", "--set", "epochs=3"]
     save, saved = checkpoints.save, []
 
     def save_and_die(path, trainer, progress):
@@ -71,6 +71,26 @@ def test_a_killed_command_goes_on(cache, tmp_path, monkeypatch, caplog):
     assert finished
     assert record.held_out == unfinished.held_out
     assert main(arguments) == 2
+
+
+def test_a_full_disk_loses_nothing(cache, monkeypatch, capsys, caplog):
+    arguments = [*tiny("paper", cache), "--run", "full-disk", "--set", "epochs=3"]
+    savez, saved = checkpoints.np.savez, []
+
+    def fill_up(*values, **arrays):
+        saved.append(1)
+        if len(saved) == 2:
+            raise OSError(28, "No space left on device")
+        savez(*values, **arrays)
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(checkpoints.np, "savez", fill_up)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "No space left on device: no checkpoint could be written to" in said
+    monkeypatch.undo()
+    assert main(arguments) == 0
+    assert "resuming stage 1 at step 1" in caplog.text
 
 
 def test_a_run_begins_from_a_finished_one(cache, tmp_path, capsys):
