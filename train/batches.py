@@ -18,6 +18,7 @@ from .recipes import Stage
 
 EMBEDDING = 128  # numbers in the teacher's description of a face
 _AHEAD = 6  # batches prepared while the model trains
+_FEWEST = 8  # pictures in a step at a large size: fewer would make poor statistics for batch normalization
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,10 @@ class Batches:
     def _make(self, step: int, rows: np.ndarray) -> Batch:
         rng = np.random.default_rng([self.seed, 2, step])
         size = int(rng.choice(self.stage.sizes, p=self._sizes))
+        full = self.stage.full_batch_up_to
+        if full and size > full:
+            # The rows are in random order, so that those left out differ from epoch to epoch.
+            rows = rows[: max(_FEWEST, round(len(rows) * (full / size) ** 2))]
         images = np.empty((len(rows), size, size, 3), np.float32)
         targets = np.empty((len(rows), len(EMOTIONS)), np.float32)
         embeddings, taught = np.zeros((len(rows), EMBEDDING), np.float32), np.zeros(len(rows), np.float32)

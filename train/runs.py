@@ -279,8 +279,9 @@ class RunData:
         if len(lessons.probabilities) != len(crops.pictures):
             raise ValueError(f"{name}: expected {len(crops.pictures)} soft labels, got {len(lessons.probabilities)}")
         self._progress.teachers[name] = self._teacher
-        # FER+ has ten people's votes; the teacher, which never learned from it, would only blur them.
-        share = stage.teacher_share if name in STAGE.data else 0.0
+        # Where it never learned, a teacher would only blur the labels; FER+ has ten people's votes besides.
+        learned = name in STAGE.data and not (name == "kdef" and self._teacher == "no-kdef")
+        share = stage.teacher_share if learned else 0.0
         return part_of(crops, indices, lessons.probabilities, share, lessons.embeddings)
 
 

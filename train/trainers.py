@@ -42,6 +42,12 @@ class Trainer(Protocol):
         """Leaves the trained weights in the Keras model."""
 
 
+def block_dropout(model: keras.Model) -> dict[str, float]:
+    """Returns the rates at which a model drops whole blocks (stochastic depth), by the name of the layer."""
+    layers = [layer for layer in model.layers if getattr(layer, "noise_shape", None) is not None]
+    return {layer.name: layer.rate for layer in layers}
+
+
 def _with_heads(model: keras.Model, embedding: bool) -> keras.Model:
     """Returns the logits by name, and beside them, where asked for, a guess of the teacher's embedding."""
     import keras
@@ -65,12 +71,15 @@ class KerasTrainer:
         self._model = model
         self._trained = _with_heads(model, embedding)
         self._embedding = embedding
+        self._depth = block_dropout(model)
 
     def begin(self, stage: Stage) -> None:
         import keras
 
         devices.check_batch(stage.batch)
         self._model.get_layer("dropout").rate = stage.dropout
+        for name, rate in self._depth.items():
+            self._model.get_layer(name).rate = rate * stage.stochastic_depth
         optimizer = keras.optimizers.AdamW(stage.learning_rate, weight_decay=stage.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=list(_NOT_DECAYED))
         optimizer.build(self._trained.trainable_variables)
@@ -132,12 +141,15 @@ class NativeTrainer:
         self._keras = _with_heads(model, embedding)
         self._network = NativeNetwork(self._keras)
         self._embedding = embedding
+        self._depth = block_dropout(model)
 
     def begin(self, stage: Stage) -> None:
         import torch
 
         self._stage = stage
         self._network.set_dropout("dropout", stage.dropout)
+        for name, rate in self._depth.items():
+            self._network.set_dropout(name, rate * stage.stochastic_depth)
         decayed = [p for p in self._network.parameters() if p.ndim > 1]
         others = [p for p in self._network.parameters() if p.ndim == 1]  # biases and normalization
         groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -1,5 +1,7 @@
 """Batches: reproducible, resumable, balanced as asked."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
@@ -51,6 +53,12 @@ def test_contract_of_a_batch(parts):
         assert batch.images.dtype == batch.targets.dtype == batch.weights.dtype == np.float32
         assert batch.images.max() > 1, "0-255: the scaling is the model's"
         np.testing.assert_allclose(batch.targets.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_large_size_takes_fewer_pictures(parts):
+    stage = dataclasses.replace(STAGE, sizes=(16, 20, 64), size_weights=(1, 1, 1), full_batch_up_to=16, batch=20, epochs=6)
+    counts = {batch.images.shape[1]: len(batch.images) for batch in Batches(stage, parts, seed=0).iterate()}
+    assert counts == {16: 20, 20: 13, 64: 8}, "as many pixels a step, but never under 8 pictures"
 
 
 def test_balanced_weights_are_scikit_learns():

@@ -144,6 +144,20 @@ def test_soft_labels_are_those_of_a_teacher_that_knew_no_more(cache, caplog):
     assert "--teacher fold0" in runs.command_of(run)
 
 
+def test_a_teacher_that_never_saw_kdef_says_nothing_of_it(cache):
+    run = runs.plan("scalable-env2b0", "elastic", fold=1)
+    data = runs.RunData(run, cache, "no-kdef")
+    stage = dataclasses.replace(runs.recipe_of(run).stages[1], data={"kdef": 1, "raf-db": 1}, teacher_share=0.5)
+    labels = {name: part.targets for name, part in data.training(stage).items()}
+    for name in labels:
+        count = len(data.crops[name].pictures)
+        lessons = Lessons(np.full((count, 7), 1 / 7, np.float32), np.zeros((count, 128), np.float16))
+        lessons.write(runs.lessons_file(cache, name, "no-kdef"))
+    taught = data.training(stage)
+    np.testing.assert_array_equal(taught["kdef"].targets, labels["kdef"])
+    np.testing.assert_allclose(taught["raf-db"].targets, 0.5 * labels["raf-db"] + 0.5 / 7, rtol=1e-6)
+
+
 def test_soft_labels_of_other_pictures_are_refused(cache):
     run = runs.plan("scalable-env2b0", "elastic", fold=2)
     Lessons(np.zeros((3, 7)), np.zeros((3, 128))).write(runs.lessons_file(cache, "kdef", "fold2"))

@@ -1,5 +1,7 @@
 """The native engine computes what Keras computes: the same logits, and after a step the same weights."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from tests.train.generated import small_model
 from train.augment import Augmentation
 from train.batches import EMBEDDING, Batch
 from train.recipes import Stage
-from train.trainers import KerasTrainer, NativeTrainer, make_trainer
+from train.trainers import KerasTrainer, NativeTrainer, block_dropout, make_trainer
 
 STAGE = Stage(
     data={"a": 1},
@@ -76,6 +78,20 @@ def test_steps_are_those_of_keras():
     assert losses[0][-1] < losses[0][0]
     images = make_batch(8, 64).images
     np.testing.assert_allclose(first.logits(images), second.logits(images), atol=1e-2)
+
+
+@pytest.mark.parametrize("engine", ["keras", "native"])
+def test_stochastic_depth_is_a_factor_on_the_models_own_rates(engine):
+    model = build_model("scalable-env2b0")
+    own = block_dropout(model)
+    assert own["block6h_drop"] == pytest.approx(0.19, abs=0.001), "EfficientNetV2 drops later blocks more often"
+    assert "dropout" not in own, "the classifier's has its own setting"
+    trainer = make_trainer(engine, model, embedding=False, seed=0)
+    layers = model if engine == "keras" else trainer._network.layers
+    find = layers.get_layer if engine == "keras" else layers.__getitem__
+    for factor in (0.0, 0.5, 1.0):
+        trainer.begin(dataclasses.replace(STAGE, embedding_share=0.0, stochastic_depth=factor))
+        assert {name: find(name).rate for name in own} == {name: rate * factor for name, rate in own.items()}
 
 
 def test_the_native_engine_leaves_its_weights_in_the_keras_model():
