@@ -56,7 +56,9 @@ def test_contract_of_a_batch(parts):
 
 
 def test_a_large_size_takes_fewer_pictures(parts):
-    stage = dataclasses.replace(STAGE, sizes=(16, 20, 64), size_weights=(1, 1, 1), full_batch_up_to=16, batch=20, epochs=6)
+    stage = dataclasses.replace(
+        STAGE, sizes=(16, 20, 64), size_weights=(1, 1, 1), full_batch_up_to=16, batch=20, epochs=6
+    )
     counts = {batch.images.shape[1]: len(batch.images) for batch in Batches(stage, parts, seed=0).iterate()}
     assert counts == {16: 20, 20: 13, 64: 8}, "as many pixels a step, but never under 8 pictures"
 

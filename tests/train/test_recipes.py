@@ -40,7 +40,9 @@ def test_settings_can_be_replaced_in_every_stage():
     ("arguments", "message"),
     [
         pytest.param(
-            {"name": "magic"}, r"recipe must be one of faces, kdef, elastic, paper, baseline, but got 'magic'", id="name"
+            {"name": "magic"},
+            r"recipe must be one of faces, kdef, elastic, paper, baseline, but got 'magic'",
+            id="name",
         ),
         pytest.param({"changes": {"learning_rat": "1"}}, r"settings are epochs, .* but got 'learning_rat'", id="key"),
         pytest.param({"changes": {"sizes": "64"}}, "but got 'sizes'", id="no-number"),
