@@ -16,6 +16,7 @@ from . import crops as crop_cache
 from .batches import Part, part_of
 from .checkpoints import CHECKPOINT, FINAL_WEIGHTS, Progress, read_progress, read_record
 from .data import Picture, split
+from .grow import GROWS_FROM
 from .recipes import Recipe, Stage, recipe
 
 SPLITS = ("people", "mixed")
@@ -152,16 +153,18 @@ def begin_from(progress: Progress, cache: Path, name: str) -> Path:
         name: The finished run.
 
     Returns:
-        The weights to begin from.
+        Its weights, which are those of a smaller model where ``progress.begin`` says so.
 
     Raises:
         FileNotFoundError: If there is no such run, or it is not finished.
-        ValueError: If it is of another model, or knows people or pictures that this run is tested on.
+        ValueError: If it is of a model that this run cannot begin as, or knows people or pictures that it is tested on.
     """
     folder = run_folder(cache, name)
     first = read_record(folder)
-    if first.model != progress.model:
-        raise ValueError(f"--begin {name}: expected a run of {progress.model}, but it is of {first.model}")
+    possible = {progress.model, GROWS_FROM.get(progress.model, progress.model)}
+    if first.model not in possible:
+        expected = " or ".join(sorted(possible))
+        raise ValueError(f"--begin {name}: expected a run of {expected}, but it is of {first.model}")
     earlier = first
     while earlier:
         seen, allowed = part_of_kdef(earlier), part_of_kdef(progress)

@@ -10,6 +10,7 @@ from fer_core.model_files import sha256
 from . import runs
 from .checkpoints import Progress
 from .export import machine
+from .grow import grow_file
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def start(
         cache: Cache folder with the prepared data sets, and with all runs.
         name: Name of the run; by default it tells what the run is.
         weights: What it begins from, see ``beginning``.
-        begin: Name of a finished run to begin from, in place of ``weights``.
+        begin: Name of a finished run to begin from, in place of ``weights``; of a smaller model it is grown first.
         features: See ``beginning``.
         teacher: What the teacher may have seen of KDEF; by default what the run may.
 
@@ -88,6 +89,9 @@ def start(
     folder = runs.run_folder(cache, name or runs.run_name(progress))
     if begin:
         origin: str | Path | None = runs.begin_from(progress, cache, begin)
+        small = progress.begin["model"]
+        if small != progress.model:
+            origin = grow_file(small, origin, progress.model, folder / "begin.weights.h5", progress.seed)
     else:
         origin = beginning(progress, weights, features)
     progress.hardware = machine()
