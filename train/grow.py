@@ -1,8 +1,8 @@
 """A large EfficientNetV2 that begins as a trained small one, not at random (Net2Net: Chen, Goodfellow & Shlens, 2016).
 
-Wider: channels are repeated, and what read one of them reads shares of its copies. Deeper: the blocks that the small one
-lacks add nothing at first. From the second stage on, the large network so computes what the small one does. Its stem and
-first stage are only alike: EfficientNetV2-S has fewer channels there, and adds their input to their output.
+Wider: channels are repeated, and what read one of them reads shares of its copies. Deeper: the blocks that the small
+one lacks add nothing at first. From the second stage on, the large network so computes what the small one does. Its
+stem and first stage are only alike: EfficientNetV2-S has fewer channels there, and adds their input to their output.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _shares(copies: np.ndarray, outputs: int, rng: np.random.Generator) -> np.nd
 
 
 def _grown(small: np.ndarray, shape: tuple[int, ...], depthwise: bool, rng: np.random.Generator) -> np.ndarray:
-    """Enlarges one array of weights: a kernel ``(..., in, out)``, a depthwise one ``(h, w, channels, 1)``, or a vector."""
+    """Enlarges a kernel ``(..., in, out)``, a depthwise kernel ``(h, w, channels, 1)``, or a vector ``(channels,)``."""
     if len(shape) == 1:
         return small[copied_channels(len(small), shape[0])]
     inputs = copied_channels(small.shape[-2], shape[-2])
