@@ -59,10 +59,14 @@ def _angle_table(protocols: dict) -> str:
     return "\n".join(rows)
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
 def _training(metrics: dict) -> str:
     trained = metrics["trained_with"]
     commands = trained.get("commands") or [trained["command"]]
-    lines = ["```", *commands, "```", f"On {trained['hardware']}: {trained['training_seconds'] / 60:.0f} minutes."]
+    lines = ["```", *commands, "```", f"On {trained['hardware']}: {_duration(trained['training_seconds'])}."]
     if trained.get("note"):
         lines.append(trained["note"])
     return "\n".join(lines)
