@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -94,10 +95,16 @@ def known_accuracy(model: str, weights: str, models: Path | None = None) -> Know
     if metrics is None:
         return KnownAccuracy()
     sizes = metrics.get("trained_sizes") or []
-    by_resolution = metrics.get("protocols", {}).get(ACCURACY_PROTOCOL, {}).get("accuracy_by_resolution", {})
-    return KnownAccuracy(
-        (min(sizes), max(sizes)) if sizes else None, {int(size): share for size, share in by_resolution.items()}
-    )
+    by_resolution: Any = metrics
+    for name in ("protocols", ACCURACY_PROTOCOL, "accuracy_by_resolution"):
+        by_resolution = by_resolution.get(name, {})
+        if not isinstance(by_resolution, dict):
+            raise model_files.ModelFileError(f"model {model}: metrics.json is damaged: {name} must be an object")
+    try:
+        shares = {int(size): float(share) for size, share in by_resolution.items()}
+    except (ValueError, TypeError, OverflowError) as error:
+        raise model_files.ModelFileError(f"model {model}: metrics.json is damaged: {error}") from error
+    return KnownAccuracy((min(sizes), max(sizes)) if sizes else None, shares)
 
 
 def no_answer(measurements: Measurements, target_ms: float) -> Answer:

@@ -11,7 +11,7 @@ from typing import Self
 
 from .builder import architecture
 from .latency import Protocol, Visit
-from .runtimes import PRECISIONS, RUNTIMES
+from .runtimes import PRECISIONS, RUNTIMES, check_installed
 from .worker_process import MeasurementCanceled, MeasurementFailed, WorkerProcess
 
 __all__ = [
@@ -62,12 +62,13 @@ class Skipped:
 
 
 def check_names(model: str, runtime: str, precision: str) -> None:
-    """Raises a ValueError that names the valid ones if a model, a runtime or a precision does not exist."""
+    """Raises a ValueError that names the valid ones if a model, a runtime or a precision does not exist here."""
     architecture(model)
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}, but got {runtime!r}")
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, but got {precision!r}")
+    check_installed(runtime)
 
 
 class MeasuringProcess(WorkerProcess):

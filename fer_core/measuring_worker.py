@@ -24,7 +24,16 @@ import numpy as np
 from . import model_files
 from .faces import resize_square
 from .latency import REFERENCE_MODEL, REFERENCE_RESOLUTION, Protocol, visit_all, warm_up
-from .runtimes import OpenVino, Runtime, convert_to_openvino, import_openvino, load_keras, load_runtime
+from .runtimes import (
+    OpenVino,
+    Runtime,
+    TensorFlowGraph,
+    convert_to_openvino,
+    import_openvino,
+    load_keras,
+    load_runtime,
+    missing_packages,
+)
 from .worker_process import Send, plain, serve
 
 CROP_SIDE = 256
@@ -71,6 +80,10 @@ class _Worker:
         models = Path(settings["models"]) if settings["models"] else None
         weights = "trained" if model_files.is_trained(model, models) else "random"
         if weights == "random" and settings["runtime"] == OpenVino.name:
+            if missing := missing_packages(TensorFlowGraph.name):
+                raise ImportError(
+                    f"{model} has no weights here: building it needs {' and '.join(missing)}, not installed"
+                )
             # TensorFlow converts. Its thread pool would stay and slow OpenVINO down, so another process does it.
             models = Path(settings["scratch"])
             arguments = [sys.executable, "-m", "fer_core.measuring_worker", "convert", model, str(models)]

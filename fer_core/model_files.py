@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .builder import architecture
 
@@ -13,6 +16,9 @@ _PACKAGE = Path(__file__).resolve().parent
 MODELS_FOLDER = _PACKAGE / "models" if (_PACKAGE / "models").is_dir() else _PACKAGE.parent / "models"
 CHECKSUMS = "SHA256SUMS"
 SCHEMA_VERSION = 1
+
+_LARGEST = 1e6  # beyond any temperature and any size in pixels
+_SHOWN = 50  # characters of what came instead
 
 
 class ModelFileError(ValueError):
@@ -37,6 +43,15 @@ def is_trained(name: str, models: Path | None = None) -> bool:
     return (model_folder(name, models) / CHECKSUMS).is_file()
 
 
+@contextmanager
+def _reading(name: str, file_name: str) -> Iterator[None]:
+    """Says which file the system did not give, instead of its path."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelFileError(f"model {name}: models/{name}/{file_name} cannot be read: {error.strerror}") from error
+
+
 def sha256(path: Path) -> str:
     """Returns the SHA-256 checksum of a file, in hexadecimal digits."""
     with path.open("rb") as file:
@@ -54,14 +69,17 @@ def checked_file(name: str, file_name: str, models: Path | None = None) -> Path:
     if not (folder / CHECKSUMS).is_file():
         raise ModelFileError(f"model {name} has no weights here: expected models/{name}/{CHECKSUMS}, found nothing")
     expected = {}
-    for line in (folder / CHECKSUMS).read_text().splitlines():
+    with _reading(name, CHECKSUMS):
+        lines = (folder / CHECKSUMS).read_text(errors="replace").splitlines()
+    for line in lines:
         digest, _, listed = line.partition("  ")
         expected[listed.strip()] = digest.strip()
     if file_name not in expected:
         raise ModelFileError(f"model {name}: expected a checksum of {file_name} in {CHECKSUMS}, found none")
     if not path.is_file():
         raise ModelFileError(f"model {name}: expected the file models/{name}/{file_name}, found nothing")
-    actual = sha256(path)
+    with _reading(name, file_name):
+        actual = sha256(path)
     if actual != expected[file_name]:
         raise ModelFileError(
             f"model {name}: models/{name}/{file_name} is damaged: expected SHA-256 {expected[file_name][:12]}..., "
@@ -78,8 +96,10 @@ def write_checksums(folder: Path, file_names: list[str]) -> None:
     temporary.rename(folder / CHECKSUMS)
 
 
-def read_metrics(name: str, models: Path | None = None) -> dict | None:
+def read_metrics(name: str, models: Path | None = None) -> dict[str, Any] | None:
     """Reads what was measured of a model, or None if nothing was.
+
+    What serving needs of it is checked, ``temperature`` and ``trained_sizes``; the rest is ``results``' to check.
 
     Raises:
         ModelFileError: If the file is damaged or of another schema version.
@@ -87,11 +107,28 @@ def read_metrics(name: str, models: Path | None = None) -> dict | None:
     path = model_folder(name, models) / "metrics.json"
     if not path.is_file():
         return None
+    with _reading(name, path.name):
+        data = path.read_bytes()
     try:
-        metrics = json.loads(path.read_text())
-        version = metrics["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
+        metrics = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(f"model {name}: metrics.json is damaged: {error}") from error
+    if not isinstance(metrics, dict):
+        raise ModelFileError(
+            f"model {name}: metrics.json is damaged: expected an object, but got {type(metrics).__name__}"
+        )
+    version = metrics.get("schema_version")
     if version != SCHEMA_VERSION:
-        raise ModelFileError(f"model {name}: expected metrics.json of version {SCHEMA_VERSION}, but got {version}")
+        raise ModelFileError(
+            f"model {name}: expected metrics.json of version {SCHEMA_VERSION}, but got {str(version)[:_SHOWN]}"
+        )
+    if not _is_number(metrics.get("temperature", 1.0)):
+        raise ModelFileError(f"model {name}: metrics.json is damaged: temperature must be a number greater than zero")
+    sizes = metrics.get("trained_sizes") or []
+    if not isinstance(sizes, list) or not all(isinstance(size, int) and _is_number(size) for size in sizes):
+        raise ModelFileError(f"model {name}: metrics.json is damaged: trained_sizes must be a list of sizes in pixels")
     return metrics
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LARGEST

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .model_files import ModelFileError
 from .runtimes import import_openvino
 
 _SETTINGS = {
@@ -73,11 +74,15 @@ def build_network(name: str):
 
     Its input is that of ``Network``; its outputs are the probabilities of "no face" and "face", the last axis of the
     first, and the box offsets.
+
+    Raises:
+        ImportError: If facenet-pytorch is not installed.
+        ModelFileError: If the file of weights is missing or damaged.
     """
     openvino = import_openvino()
     from openvino import opset13 as ops
 
-    weights = read_weights(weights_folder() / f"{name}.pt")
+    weights = _whole_weights(name)
     side, pools = _INPUT_SIDES[name], _POOLS[name]
 
     def convolution(node, layer: str):
@@ -117,6 +122,18 @@ def weights_folder() -> Path:
     if package is None or not package.submodule_search_locations:
         raise ImportError("MTCNN's weights come with the package facenet-pytorch, which is not installed")
     return Path(package.submodule_search_locations[0]) / "data"
+
+
+def _whole_weights(name: str) -> dict[str, np.ndarray]:
+    try:
+        return read_weights(weights_folder() / f"{name}.pt")
+    except ImportError:
+        raise
+    # Unpickling raises nearly anything for a file that was cut short or swapped.
+    except Exception as error:
+        raise ModelFileError(
+            f"the face detector's weights {name}.pt are missing or damaged: install the package facenet-pytorch again"
+        ) from error
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ with OpenVINO, and TensorFlow is imported only once somebody asks for it.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import threading
@@ -233,6 +234,40 @@ class OpenVino:
 
 
 RUNTIMES: dict[str, type] = {runtime.name: runtime for runtime in (KerasPredict, TensorFlowGraph, OpenVino)}
+
+
+_PACKAGES = {
+    KerasPredict.name: ("tensorflow", "keras"),
+    TensorFlowGraph.name: ("tensorflow", "keras"),
+    OpenVino.name: ("openvino",),
+}
+
+
+def missing_packages(name: str) -> tuple[str, ...]:
+    """Returns the packages of a runtime that are not installed; imports none of them.
+
+    Args:
+        name: A key of ``RUNTIMES``.
+    """
+    return tuple(package for package in _PACKAGES[name] if importlib.util.find_spec(package) is None)
+
+
+def check_installed(name: str) -> None:
+    """Checks that the packages of a runtime are installed.
+
+    Args:
+        name: A key of ``RUNTIMES``.
+
+    Raises:
+        ValueError: If one is not; names it, and the runtimes that can be used.
+    """
+    missing = missing_packages(name)
+    if missing:
+        usable = [other for other in RUNTIMES if not missing_packages(other)]
+        raise ValueError(
+            f"runtime {name} needs {' and '.join(missing)}, not installed here; "
+            f"there {'is' if len(usable) == 1 else 'are'} {', '.join(usable) or 'no other'}"
+        )
 
 
 def load_runtime(name: str, model: str, models: Path | None = None, precision: str = "default") -> Runtime:

@@ -13,10 +13,11 @@ from fer_core.builder import ARCHITECTURES
 from fer_core.interpolation import CURVES
 from fer_core.latency import PROTOCOLS
 from fer_core.measuring import MeasurementCanceled, MeasurementFailed
+from fer_core.model_files import ModelFileError
 from fer_core.points import check_target
 from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RUNTIME
 from fer_core.results import REAL_TIME_MS
-from fer_core.runtimes import RUNTIMES
+from fer_core.runtimes import RUNTIMES, missing_packages
 
 from . import calibration_views as views
 from . import lessons, panel, resolution
@@ -100,11 +101,11 @@ def _solved(status: str | None, asked: tuple, request: gr.Request) -> Shown:
     visitor.calibration = kept
     try:
         target_ms = _classifier_target(frame_target_ms, meaning, request)
+        # The record as measured holds the verification; for any other target there is none.
+        as_measured = target_ms == kept.record["target_ms"]
+        record = kept.record if as_measured else solve_calibration(kept.measurements, target_ms)
     except ValueError as error:
         return Shown(panel.message(str(error), alert=True))
-    # The record as measured holds the verification; for any other target there is none.
-    as_measured = target_ms == kept.record["target_ms"]
-    record = kept.record if as_measured else solve_calibration(kept.measurements, target_ms)
     visitor.answer_px = _usable_px(kept, meaning, noise, record)
     # What the tables and the downloads hold was measured; noise is for the eye alone.
     measured = record
@@ -202,7 +203,10 @@ def on_upload(data: bytes | None, target_ms, meaning, curves, noise, request: gr
 def on_use(request: gr.Request):
     """Hands the answer for the whole frame to the live tab: (resolution, status)."""
     size = visitors.of(request).answer_px
-    known = resolution.trained_range()
+    try:
+        known = resolution.trained_range()
+    except ModelFileError as error:
+        return gr.skip(), panel.message(str(error), alert=True)
     if size is None:
         text = NOT_USABLE
     elif known is None or not known[0] <= size <= known[1]:
@@ -212,6 +216,14 @@ def on_use(request: gr.Request):
         choices = resolution.choices(size)
         return gr.update(choices=choices, value=size), panel.message(f"The live tab now uses {size} px.")
     return gr.skip(), panel.message(text, alert=True)
+
+
+def runtimes_here() -> tuple[list[str], str]:
+    """Returns the runtimes whose packages are installed, and what is missing for the others, if anything is."""
+    missing = {name: missing_packages(name) for name in RUNTIMES}
+    lacking = dict.fromkeys(package for packages in missing.values() for package in packages)
+    note = f"not installed on this server: {', '.join(lacking)}" if lacking else ""
+    return [name for name, packages in missing.items() if not packages], note
 
 
 def build(blocks: gr.Blocks, live_resolution: gr.Radio) -> None:
@@ -226,8 +238,14 @@ def build(blocks: gr.Blocks, live_resolution: gr.Radio) -> None:
         model = gr.Dropdown(
             list(ARCHITECTURES), value=DEFAULT_MODEL, label="Model", info="the paper's four", min_width=220
         )
+        offered, missing = runtimes_here()
         runtime = gr.Dropdown(
-            list(RUNTIMES), value=DEFAULT_RUNTIME, label="Runtime", info="the library that runs it", min_width=220
+            offered,
+            value=DEFAULT_RUNTIME if DEFAULT_RUNTIME in offered else next(iter(offered), None),
+            label="Runtime",
+            info=missing or "the library that runs it",
+            min_width=220,
+            elem_id="runtime",
         )
         ladder = gr.Dropdown(
             list(LADDERS),

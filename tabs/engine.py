@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import Future
 
 from fer_core import EmotionRecognizer
+from fer_core.model_files import ModelFileError
+from fer_core.worker_process import plain
+
+logger = logging.getLogger(__name__)
+
+
+class RecognizerMissing(ValueError):
+    """Nothing can be recognized on this server; the message says what is missing, names no path, and what works."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Faces cannot be recognized on this server: {reason}. Calibration and results still work.")
+
+
+UNUSABLE = (ModelFileError, RecognizerMissing)
+"""What ``recognizer`` raises."""
 
 _lock = threading.Lock()
 _loading: Future[EmotionRecognizer] | None = None
@@ -34,5 +50,15 @@ def recognizer() -> EmotionRecognizer:
 
     Raises:
         ModelFileError: If the model's files are missing or damaged.
+        RecognizerMissing: If a package cannot be imported, or loading failed in another way.
     """
-    return start_loading().result()
+    try:
+        return start_loading().result()
+    except ModelFileError:
+        raise
+    except ModuleNotFoundError as error:
+        raise RecognizerMissing(f"the package {error.name} is not installed") from error
+    # Libraries that were installed badly raise nearly anything.
+    except Exception as error:
+        logger.warning("the recognizer could not be loaded", exc_info=error)
+        raise RecognizerMissing(plain(error)) from error

@@ -11,7 +11,6 @@ import gradio as gr
 from fer_core.activation_maps import activation_maps
 from fer_core.compute import MeasurementRunning, gate
 from fer_core.drawing import draw_faces, reduced
-from fer_core.model_files import ModelFileError
 from fer_core.pictures import PictureError, encode_jpeg, read_picture
 from fer_core.recognizer import DEFAULT_RESOLUTION
 from fer_core.results import REAL_TIME_MS
@@ -109,7 +108,10 @@ def on_frame(
         # The browser sends the next frame once this one is answered; at once, it would disturb the measurement.
         time.sleep(PAUSE_SECONDS)
         return gr.skip(), panel.message(str(error), alert=True), gr.skip()
-    except (PictureError, ModelFileError) as error:
+    except PictureError as error:
+        return gr.skip(), panel.message(str(error), alert=True), gr.skip()
+    except engine.UNUSABLE as error:
+        time.sleep(PAUSE_SECONDS)  # the next frame tries to load the model again
         return gr.skip(), panel.message(str(error), alert=True), gr.skip()
     bar = budget.render(answered.timings, target_ms, answered.pace)
     if budget.is_slow(answered.timings, target_ms):

@@ -12,7 +12,6 @@ from skimage.data import astronaut
 from fer_core.activation_maps import activation_maps
 from fer_core.compute import MeasurementRunning, gate
 from fer_core.drawing import draw_faces, reduced
-from fer_core.model_files import ModelFileError
 from fer_core.pictures import PictureError, encode_jpeg, read_picture
 
 from . import engine, panel, resolution
@@ -50,7 +49,7 @@ def _on_any_picture(read: Callable[[], np.ndarray], chosen: str, *asked, request
     visitor.picture = None
     try:
         visitor.picture, jpeg = _answer(read, *asked, request)
-    except (PictureError, ModelFileError, MeasurementRunning) as error:
+    except (PictureError, MeasurementRunning, *engine.UNUSABLE) as error:
         return None, panel.message(str(error), alert=True)
     return jpeg, panel.render(visitor.picture, chosen)
 

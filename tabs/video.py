@@ -11,7 +11,6 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from fer_core.compute import MeasurementRunning, gate
-from fer_core.model_files import ModelFileError
 from fer_core.recognizer import DEFAULT_RESOLUTION
 from fer_core.results import REAL_TIME_MS
 from fer_core.video import VideoCanceled, VideoError
@@ -19,7 +18,7 @@ from fer_core.video_canvas import LARGEST_SIDE
 from fer_core.video_figures import timeline
 from fer_core.video_reader import VideoReader
 
-from . import panel, resolution
+from . import engine, panel, resolution
 from . import video_views as views
 from .example_film import example_film
 from .video_job import LIMITS, MOST_AT_ONCE, Result, Settings, VideoJob
@@ -93,7 +92,11 @@ def _analyzed(source: bytes, wanted: int | str, smoothing_s: float, unsure_below
     if visitor.video is not None and not visitor.video.ended.is_set():
         yield Shown(panel.message(BUSY, alert=True))
         return
-    pixels, note = resolution.resolved(wanted, visitor, REAL_TIME_MS)
+    try:
+        pixels, note = resolution.resolved(wanted, visitor, REAL_TIME_MS)
+    except engine.UNUSABLE as error:
+        yield Shown(panel.message(str(error), alert=True))
+        return
     job = VideoJob(source, Settings(pixels, smoothing_s, unsure_below), name_of(request))
     visitor.watch(job)
     job.start()
@@ -108,7 +111,7 @@ def _analyzed(source: bytes, wanted: int | str, smoothing_s: float, unsure_below
     except VideoCanceled as error:
         yield Shown(panel.message(f"{str(error).capitalize()}. {EMPTY}"))
         return
-    except (VideoError, ModelFileError) as error:
+    except (VideoError, *engine.UNUSABLE) as error:
         yield Shown(panel.message(str(error), alert=True))
         return
     except Exception:
