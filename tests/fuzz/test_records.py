@@ -1,4 +1,4 @@
-"""Any JSON into the readers of calibrations, of measured figures and of checksums: read whole, or refused with a reason."""
+"""Any JSON into the readers of calibrations, measured figures and checksums: read whole, or refused with a reason."""
 
 from __future__ import annotations
 
