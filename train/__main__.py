@@ -33,7 +33,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--weights", help="beginning: imagenet, none (random) or a weights file; else the recipe's own"
         )
-        sub.add_argument("--begin", metavar="RUN", help="beginning: the last weights of this finished run")
+        sub.add_argument(
+            "--begin",
+            metavar="RUN",
+            help="beginning: the last weights of this finished run, of this model or, for EfficientNetV2-S, of B0; "
+            "where several runs are trained, {fold} and {seed} in it stand for each one's own",
+        )
         sub.add_argument("--features", type=Path, help="beginning of bdf-mobilenet: a quantized MobileNet v1 (.tflite)")
         sub.add_argument("--teacher", metavar="KNEW", help="listen to the teacher that knew this: fold0, no-kdef, ...")
         sub.add_argument("--set", action="append", metavar="KEY=NUMBER", help="replace a setting in every stage")

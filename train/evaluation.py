@@ -136,7 +136,7 @@ def _train_missing(members: list[Progress], begin: dict | None, options: argpars
             run,
             options.cache,
             weights=options.weights,
-            begin=begin["run"] if begin else None,
+            begin=runs.beginning_named(begin["run"], run) if begin else None,
             features=options.features,
             teacher=options.teacher,
         )
@@ -213,11 +213,8 @@ def _command(name: str, base: Progress, begin: dict | None, first: Progress, opt
     words.append(f"--recipe {base.recipe} --engine {first.engine}")
     if options.resolution:
         words.append(f"--resolution {options.resolution}")
-    if begin:
-        words.append(f"--begin {begin['run']}")
-    else:
-        words += runs.origin_words(first)
-    return " ".join([*words, *runs.change_words(base)])
+    words += [f"--begin {begin['run']}"] if begin else runs.origin_words(first)
+    return " ".join([*words, *runs.teacher_words(first), *runs.change_words(base)])
 
 
 def _score_run(run: Progress, source: Source, pictures: list, options: argparse.Namespace) -> tuple[dict, dict]:

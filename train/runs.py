@@ -108,20 +108,24 @@ def command_of(progress: Progress) -> str:
     words.append(f"--seed {progress.seed}")
     if progress.engine != "keras":
         words.append(f"--engine {progress.engine}")
-    words += [*origin_words(progress), *change_words(progress)]
+    words += [*origin_words(progress), *teacher_words(progress), *change_words(progress)]
     return " ".join(words)
 
 
 def origin_words(progress: Progress) -> list[str]:
-    """Returns the options that say what a run began from and which teacher it listened to."""
-    words = []
+    """Returns the options that say what a run began from."""
     if progress.begin:
-        words.append(f"--begin {progress.begin['run']}")
-    elif progress.weights != (recipe(progress.recipe).weights or "random"):
-        given = "none" if progress.weights == "random" else progress.weights.split(" ")[0]
-        words.append(f"--{'features' if given.endswith('.tflite') else 'weights'} {given}")
+        return [f"--begin {progress.begin['run']}"]
+    if progress.weights == (recipe(progress.recipe).weights or "random"):
+        return []
+    given = "none" if progress.weights == "random" else progress.weights.split(" ")[0]
+    return [f"--{'features' if given.endswith('.tflite') else 'weights'} {given}"]
+
+
+def teacher_words(progress: Progress) -> list[str]:
+    """Returns the options that name the teacher a run listened to, if it was another than usual."""
     others = {*progress.teachers.values()} - {part_of_kdef(progress)}
-    return words + [f"--teacher {teacher}" for teacher in sorted(others)]
+    return [f"--teacher {teacher}" for teacher in sorted(others)]
 
 
 def change_words(progress: Progress) -> list[str]:
@@ -181,6 +185,11 @@ def begin_from(progress: Progress, cache: Path, name: str) -> Path:
     progress.begin = dataclasses.asdict(first) | {"run": name, "sha256": sha256(weights)}
     progress.weights = f"run {name}"
     return weights
+
+
+def beginning_named(pattern: str, progress: Progress) -> str:
+    """Returns the run that a run begins from: ``{fold}`` and ``{seed}`` in the pattern stand for its own."""
+    return pattern.replace("{fold}", str(progress.fold)).replace("{seed}", str(progress.seed))
 
 
 def _without_origin(begin: dict) -> dict:

@@ -156,6 +156,19 @@ def test_the_command_that_is_stored_repeats_the_figures(data, cache, small):
     assert main([*words, "--data", str(data), "--cache", str(cache)]) == 0
 
 
+def test_each_run_begins_from_its_own(data, cache, small):
+    ended = runs.run_name(runs.plan(MODEL, "paper", resolution=32, changes={"epochs": 3, "batch": 14}))
+    pattern = ended.replace("seed0", "seed{seed}")
+    more = ["--set", "epochs=1", "--set", "batch=14", "--begin", pattern, "--data", str(data), "--cache", str(cache)]
+    words = ["evaluate", "--protocol", "kdef-paper-split", "--recipe", "paper", "--resolution", "32", *more]
+    assert main([*words, "--retrain", "--write"]) == 0
+    figures = model_files.read_metrics(MODEL, small)["protocols"]["kdef-paper-split"]
+    assert [run["epochs"] for run in figures["runs"]] == [3 + 1] * 2
+    for seed, run in enumerate(figures["runs"]):
+        assert f"--begin {pattern.replace('{seed}', str(seed))}" in run["commands"][-1]
+    assert f"--begin {pattern} " in figures["command"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -84,6 +84,12 @@ def test_a_run_begins_where_another_ended(tmp_path):
     assert [run.seconds for run in runs.chain(third)] == [9, 0, 0]
 
 
+def test_the_teacher_is_named_in_the_command_of_a_run_that_began_from_another():
+    run = runs.plan("scalable-env2b0", "kdef", fold=1)
+    run.begin, run.teachers = {"run": "first"}, {"raf-db": "no-kdef", "ferplus": "no-kdef"}
+    assert runs.command_of(run).endswith("--begin first --teacher no-kdef")
+
+
 @pytest.mark.parametrize(
     ("begin", "message"),
     [
