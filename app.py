@@ -13,7 +13,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from tabs import api, calibration, engine, live, panel, results, video
+from tabs import api, calibration, engine, live, panel, results, serving, video
 from tabs.board import board
 from tabs.visitors import name_of, visitors
 
@@ -36,32 +36,52 @@ def leave(request: gr.Request) -> None:
     visitors.forget(request)
 
 
-def build() -> gr.Blocks:
-    """Builds the page."""
+def cameras() -> bool:
+    """Returns whether the page takes a camera and uploads: not with ``FER_DEMO_CAMERA=off`` in the environment.
+
+    Raises:
+        ValueError: If the variable is something else than ``on`` or ``off``.
+    """
+    wanted = os.environ.get("FER_DEMO_CAMERA", "on")
+    if wanted not in ("on", "off"):
+        raise ValueError(f"FER_DEMO_CAMERA must be on or off, but got {wanted!r}")
+    return wanted == "on"
+
+
+def build(taking: bool) -> gr.Blocks:
+    """Builds the page.
+
+    Args:
+        taking: Whether it takes a camera and uploads, or shows the examples alone.
+    """
     # Uploads are looked for every 30 s and deleted once they are 60 s old.
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(30, 60)) as blocks:
         gr.Markdown(INTRODUCTION)
         with gr.Tabs():
             with gr.Tab("Live", id="live"):
-                resolution = live.build()
+                resolution = live.build(taking)
             with gr.Tab("Video", id="video"):
-                video.build(resolution)
+                video.build(resolution, taking)
             with gr.Tab("Calibration", id="calibration"):
                 calibration.build(blocks, resolution)
             with gr.Tab("Results", id="results") as results_tab:
                 results.build(results_tab)
-        api.build()
+        api.build(taking)
         blocks.unload(leave)
     return blocks
 
 
-demo = build()
+demo = build(cameras())
 
 
 HELP = """environment variables:
   GRADIO_SERVER_NAME     address to serve on; 127.0.0.1, this machine alone, by default; 0.0.0.0 is the whole network
   GRADIO_SERVER_PORT     port, 7860 by default
-  FER_DEMO_SSL_CERTFILE  certificate, to serve https; with FER_DEMO_SSL_KEYFILE, its private key"""
+  FER_DEMO_SSL_CERTFILE  certificate, to serve https; with FER_DEMO_SSL_KEYFILE, its private key
+  FER_DEMO_CAMERA        off: neither camera nor uploads; the examples, calibration and results stay
+  FER_DEMO_FRAME_ANCESTORS  pages that may show this one in a frame; by default its own and Hugging Face's
+
+/health answers 200 with {"status": "ready"} or "loading", or 503 with "broken"."""
 
 
 def certificate() -> dict[str, Any]:
@@ -103,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run_history=False,  # it would keep pictures in the visitor's browser
         max_file_size="50mb",  # above our own limit, whose message says both numbers
         share=False,
+        app_kwargs=serving.app_settings(),
         enable_monitoring=False,  # its page would show the paths of all visitors' requests
         **https,
         max_threads=256,  # whoever waits for a turn or a measurement holds one

@@ -136,9 +136,13 @@ def recognize(picture: Any, resolution: int = DEFAULT_RESOLUTION, request: gr.Re
         return record
 
 
-def build() -> None:
-    """Registers the endpoints with the Blocks under construction."""
+def build(uploads: bool = True) -> None:
+    """Registers the endpoints with the Blocks under construction.
+
+    Args:
+        uploads: Whether pictures are taken: without them there is no ``/recognize``.
+    """
     # Whoever waits for a measurement holds a place; who computes is the board's and the gate's matter.
-    for endpoint in (calibrate, solve, recognize):
+    for endpoint in (calibrate, solve, *([recognize] if uploads else [])):
         description = endpoint.__doc__.partition("\n")[0]
         gr.api(endpoint, api_name=endpoint.__name__, api_description=description, concurrency_limit=16)

@@ -45,6 +45,14 @@ def start_loading() -> Future[EmotionRecognizer]:
         return _loading
 
 
+def state() -> str:
+    """Says how the recognizer is: ``"ready"``, ``"loading"``, or ``"broken"`` after a load that failed."""
+    loading = _loading
+    if loading is None or not loading.done():
+        return "loading"
+    return "ready" if loading.exception() is None else "broken"
+
+
 def recognizer() -> EmotionRecognizer:
     """Returns the shared recognizer, waiting for it to be loaded.
 

@@ -16,7 +16,7 @@ from fer_core.recognizer import DEFAULT_RESOLUTION
 from fer_core.results import REAL_TIME_MS
 from fer_core.stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW
 
-from . import budget, engine, panel, picture, resolution
+from . import budget, camera_notice, engine, panel, picture, resolution
 from .components import JpegOutput, PictureInput
 from .visitors import Visitor, name_of, visitors
 
@@ -129,8 +129,12 @@ def on_frame(
     return answered.jpeg, panel.render(replace(answered.view, note=note), chosen), bar
 
 
-def build() -> gr.Radio:
-    """Adds the tab's components and wiring to the Blocks under construction; returns the choice of resolution."""
+def build(cameras: bool = True) -> gr.Radio:
+    """Adds the tab's components and wiring to the Blocks under construction; returns the choice of resolution.
+
+    Args:
+        cameras: Whether a camera and uploads are taken, or the example alone.
+    """
     gr.Markdown(NOTICE, elem_classes="notice")
     with gr.Row():
         wanted = gr.Radio(
@@ -166,54 +170,62 @@ def build() -> gr.Radio:
             min_width=320,
             elem_id="why",
         )
+    settings = [chosen, wanted, unsure_below, why]
     with gr.Tabs():
-        with gr.Tab("Webcam", id="webcam"):
-            consent = gr.Checkbox(label=CONSENT, value=False, elem_id="consent")
-            with gr.Row():
-                camera = PictureInput(
-                    sources=["webcam"],
-                    streaming=True,
-                    label="Camera",
-                    visible=False,
-                    webcam_options=_webcam(CAMERA_SIZES[0]),
-                    elem_id="camera",
-                )
-                answer = JpegOutput(
-                    label="Faces and emotions", interactive=False, elem_id="camera-answer", buttons=[], min_width=300
-                )
-                with gr.Column(min_width=300):  # goes below the picture on a phone
-                    shown = gr.HTML(panel.message(START), elem_id="camera-panel", min_height=320)
-            with gr.Row():
-                with gr.Column(min_width=320):
-                    bar = gr.HTML(panel.message(NO_BUDGET), elem_id="budget", apply_default_css=False)
-                with gr.Column(min_width=320):
-                    target = gr.Slider(
-                        10,
-                        200,
-                        value=REAL_TIME_MS,
-                        step=1,
-                        label="Target for a frame, ms",
-                        info="40 ms is real time: 25 frames a second.",
-                        elem_id="frame-target",
-                    )
-                    smoothing = gr.Slider(
-                        0,
-                        1.5,
-                        value=DEFAULT_SMOOTHING_S,
-                        step=0.1,
-                        label="Smoothing, seconds",
-                        info="The bars average over about this time, and so lag behind the face. 0: no lag, but jumpy.",
-                        elem_id="smoothing",
-                    )
-                    camera_size = gr.Radio(
-                        CAMERA_SIZES,
-                        value=CAMERA_SIZES[0],
-                        label="Camera picture",
-                        info="Asked of the camera when the box above it is ticked.",
-                        elem_id="camera-size",
-                    )
+        if cameras:
+            with gr.Tab("Webcam", id="webcam"):
+                _build_webcam(*settings)
         with gr.Tab("Picture", id="picture"):
-            picture.build(chosen, wanted, unsure_below, why)
+            picture.build(*settings, uploads=cameras)
+    return wanted
+
+
+def _build_webcam(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.Checkbox) -> None:
+    gr.HTML(camera_notice.html(), js_on_load=camera_notice.SCRIPT, padding=False, elem_id="camera-notice")
+    consent = gr.Checkbox(label=CONSENT, value=False, elem_id="consent")
+    with gr.Row():
+        camera = PictureInput(
+            sources=["webcam"],
+            streaming=True,
+            label="Camera",
+            visible=False,
+            webcam_options=_webcam(CAMERA_SIZES[0]),
+            elem_id="camera",
+        )
+        answer = JpegOutput(
+            label="Faces and emotions", interactive=False, elem_id="camera-answer", buttons=[], min_width=300
+        )
+        with gr.Column(min_width=300):  # goes below the picture on a phone
+            shown = gr.HTML(panel.message(START), elem_id="camera-panel", min_height=320)
+    with gr.Row():
+        with gr.Column(min_width=320):
+            bar = gr.HTML(panel.message(NO_BUDGET), elem_id="budget", apply_default_css=False)
+        with gr.Column(min_width=320):
+            target = gr.Slider(
+                10,
+                200,
+                value=REAL_TIME_MS,
+                step=1,
+                label="Target for a frame, ms",
+                info="40 ms is real time: 25 frames a second.",
+                elem_id="frame-target",
+            )
+            smoothing = gr.Slider(
+                0,
+                1.5,
+                value=DEFAULT_SMOOTHING_S,
+                step=0.1,
+                label="Smoothing, seconds",
+                info="The bars average over about this time, and so lag behind the face. 0: no lag, but jumpy.",
+                elem_id="smoothing",
+            )
+            camera_size = gr.Radio(
+                CAMERA_SIZES,
+                value=CAMERA_SIZES[0],
+                label="Camera picture",
+                info="Asked of the camera when the box above it is ticked.",
+                elem_id="camera-size",
+            )
 
     private = {"queue": False, "api_visibility": "private"}
     consent.change(lambda agreed: gr.update(visible=agreed), consent, camera, **private)
@@ -228,7 +240,6 @@ def build() -> gr.Radio:
         show_progress="hidden",
         api_visibility="private",
     )
-    return wanted
 
 
 def _webcam(size: str) -> gr.WebcamOptions:

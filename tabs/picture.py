@@ -21,6 +21,7 @@ from .visitors import name_of, visitors
 LARGEST_SHOWN_SIDE = 1280  # px; annotated pictures are reduced to it
 
 START = "Upload, drop or paste a picture, or try the example face."
+EXAMPLE_ONLY = "This server takes neither a camera nor uploads: try the example face."
 DELETED = "The upload was deleted meanwhile, as promised: upload the picture again to see this."
 
 
@@ -90,7 +91,7 @@ def on_face_chosen(chosen: str, request: gr.Request):
     return gr.skip() if view is None else panel.render(view, chosen)
 
 
-def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.Checkbox) -> None:
+def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.Checkbox, uploads: bool = True) -> None:
     """Adds the components and their wiring to the Blocks under construction.
 
     Args:
@@ -98,19 +99,26 @@ def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.C
         wanted: The resolution.
         unsure_below: Confidence under which a face is labeled unsure.
         why: Whether activation maps are drawn.
+        uploads: Whether pictures are taken, or the example alone.
     """
     with gr.Row():
         with gr.Column():
-            picture = PictureInput(sources=["upload", "clipboard"], label="Picture", elem_id="picture", buttons=[])
+            # A state is the server's own: whatever a client sends in its place is not read.
+            picture = (
+                PictureInput(sources=["upload", "clipboard"], label="Picture", elem_id="picture", buttons=[])
+                if uploads
+                else gr.State(None)
+            )
             example = gr.Button("Try the example face (astronaut Eileen Collins, NASA)", elem_id="example")
         answer = JpegOutput(
             label="Faces and emotions", interactive=False, elem_id="picture-answer", buttons=[], min_width=300
         )
         with gr.Column(min_width=300):
-            shown = gr.HTML(panel.message(START), elem_id="picture-panel", min_height=320)
+            shown = gr.HTML(panel.message(START if uploads else EXAMPLE_ONLY), elem_id="picture-panel", min_height=320)
     settings = [chosen, wanted, unsure_below, why]
     asked = {"outputs": [answer, shown], "concurrency_limit": 16}
-    picture.change(on_picture, [picture, *settings], api_name="recognize_picture", **asked)
+    if uploads:
+        picture.change(on_picture, [picture, *settings], api_name="recognize_picture", **asked)
     example.click(on_example, settings, api_name="recognize_example", **asked)
     again = {"show_progress": "hidden", "api_visibility": "private", **asked}
     why.change(on_settings, [picture, *settings], **again)

@@ -32,6 +32,7 @@ minutes, and the result stays in your browser alone until you close the page. On
 agreed, please."""
 
 EMPTY = "Upload a video, then press Run; or try the example film."
+EXAMPLE_ONLY = "This server takes no uploads: try the example film."
 NO_PLAYER = "The annotated video is shown here."
 DELETED = "The upload was deleted meanwhile, as promised: upload the video again, then press Run within a minute."
 FAILED = "The analysis failed on the server: try again, or try another video."
@@ -181,21 +182,24 @@ def on_live_resolution(size: int | str):
     return gr.update(choices=resolution.choices(*further), value=size)
 
 
-def build(live_resolution: gr.Radio) -> None:
+def build(live_resolution: gr.Radio, uploads: bool = True) -> None:
     """Adds the tab's components and wiring to the Blocks under construction.
 
     Args:
         live_resolution: The live tab's choice of resolution, which this tab's follows.
+        uploads: Whether videos are taken, or the example alone.
     """
     gr.Markdown(INTRODUCTION)
     with gr.Row():
         with gr.Column(min_width=320):
-            upload = VideoInput(label="Video", file_types=FILE_TYPES, height=140, elem_id="video-upload")
+            if uploads:
+                upload = VideoInput(label="Video", file_types=FILE_TYPES, height=140, elem_id="video-upload")
             example = gr.Button("Try the example film (astronaut Eileen Collins, NASA)", elem_id="video-example")
             with gr.Row():
-                run = gr.Button("Run", variant="primary", elem_id="video-run")
+                run = gr.Button("Run", variant="primary", elem_id="video-run", visible=uploads)
                 cancel = gr.Button("Cancel", elem_id="video-cancel")
-            status = gr.HTML(panel.message(EMPTY), elem_id="video-status", min_height=60)
+            empty = panel.message(EMPTY if uploads else EXAMPLE_ONLY)
+            status = gr.HTML(empty, elem_id="video-status", min_height=60)
             with gr.Accordion("Settings: resolution, smoothing, unsure", open=False, elem_id="video-settings"):
                 wanted = gr.Radio(
                     resolution.choices(),
@@ -225,8 +229,9 @@ def build(live_resolution: gr.Radio) -> None:
     shown = [status, player, details, person, figure, downloads]
     asked = [wanted, smoothing, unsure_below]
     private = {"show_progress": "hidden", "concurrency_limit": 4 * MOST_AT_ONCE, "api_visibility": "private"}
-    upload.change(on_upload, upload, status, **private)
-    run.click(on_run, [upload, *asked], shown, **private)
+    if uploads:
+        upload.change(on_upload, upload, status, **private)
+        run.click(on_run, [upload, *asked], shown, **private)
     example.click(on_example, asked, shown, **private)
     cancel.click(on_cancel, None, status, queue=False, api_visibility="private")
     person.input(on_person, person, figure, **private)

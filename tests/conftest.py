@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from .servers import ROOT, start_server
+
 # Before anything imports OpenVINO: its usage reports stay off in tests as in the app.
 sys.modules.setdefault("openvino_telemetry", None)
 
-ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
@@ -29,3 +30,12 @@ def shared(path: str) -> Path:
     if not found.exists():
         pytest.skip(f"needs {path} of the data folder beside the project")
     return found
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The app, shared by all tests that only look at it from outside."""
+    process, running = start_server(tmp_path_factory.mktemp("server"))
+    yield running
+    process.terminate()
+    process.wait(20)

@@ -2,83 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
-
-START_SECONDS = 60
-
 
 def chromium_path() -> str | None:
     """Returns the browser's executable, or None."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running app: its address, its folder for temporary files, and its log."""
-
-    url: str
-    temporary: Path
-    log: Path
-
-    def files(self) -> set[str]:
-        """Returns every file that the server has left in its temporary and home folders, Matplotlib's fonts aside."""
-        names = {str(path.relative_to(self.temporary)) for path in self.temporary.rglob("*") if path.is_file()}
-        return {name for name in names if not name.startswith(".cache/matplotlib/")}
-
-
-def start_server(folder: Path) -> tuple[subprocess.Popen, Server]:
-    """Starts ``python app.py`` on a free port, with temporary files and home under ``folder``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    temporary = folder / "temporary"
-    temporary.mkdir()
-    environment = os.environ | {
-        "GRADIO_SERVER_PORT": str(port),
-        "TMPDIR": str(temporary),
-        "GRADIO_TEMP_DIR": str(temporary / "gradio"),
-        "HOME": str(temporary),
-    }
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=2)
-            return process, Server(url, temporary, log)
-        except (urllib.error.URLError, OSError):
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                raise RuntimeError(f"the app did not answer: {log.read_text()}") from None
-            time.sleep(0.2)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """The app, shared by all browser tests."""
-    process, running = start_server(tmp_path_factory.mktemp("server"))
-    yield running
-    process.terminate()
-    process.wait(20)
 
 
 @pytest.fixture(scope="session")
@@ -96,27 +30,35 @@ def film(tmp_path_factory, astronaut) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser(film):
-    """Headless Chromium whose camera shows the film."""
+def launch():
+    """Starts headless Chromium with further arguments; all that were started are closed at the end."""
     executable = chromium_path()
     if executable is None:
         pytest.skip("needs Chromium: on Debian, apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=executable,
-            args=[
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-video-capture={film}",
-                "--disable-background-networking",
-                "--disable-component-update",
-            ],
-        )
-        yield running
-        running.close()
+        started = []
+
+        def start(*arguments: str):
+            quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+            running = playwright.chromium.launch(executable_path=executable, args=[*quiet, *arguments])
+            started.append(running)
+            return running
+
+        yield start
+        for running in started:
+            running.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch, film):
+    """Headless Chromium whose camera shows the film."""
+    return launch(
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={film}",
+    )
 
 
 @pytest.fixture

@@ -204,20 +204,6 @@ def test_every_tab_fits_the_screen(page, server, width, height, theme):
         assert scroll <= width, f"{name} is {scroll} px wide on a screen of {width} px"
 
 
-def test_no_request_leaves_the_machine(browser, server):
-    context = browser.new_context()
-    page = context.new_page()
-    requests = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(server.url)
-    for name in ("Live", "Video", "Calibration", "Results"):
-        page.get_by_role("tab", name=name, exact=True).click()
-        page.wait_for_timeout(300)
-    context.close()
-    assert len(requests) > 5
-    assert [url for url in requests if not url.startswith((server.url, "data:", "blob:"))] == []
-
-
 def test_the_log_names_no_picture(page, server, astronaut, tmp_path):
     path = tmp_path / "private-name.png"
     Image.fromarray(astronaut).save(path)
