@@ -10,10 +10,15 @@ import math
 import os
 import platform
 import threading
+import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+_TELL_EVERY_S = 0.5
+_NEWEST_SHARE = 0.2  # of the last turn in the average duration of a turn
 
 
 class MeasurementRunning(RuntimeError):
@@ -21,6 +26,19 @@ class MeasurementRunning(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("paused: this CPU is being measured")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where somebody who waits for a turn stands.
+
+    Attributes:
+        ahead: Turns that come first, the one under way among them.
+        seconds: About how long they take, judged by the last turns; None before the first has ended.
+    """
+
+    ahead: int
+    seconds: float | None
 
 
 class ComputeGate:
@@ -33,6 +51,7 @@ class ComputeGate:
         self._busy = False
         self._measuring = False
         self._measurements_waiting = 0
+        self._turn_s: float | None = None
 
     @property
     def measuring(self) -> bool:
@@ -53,12 +72,44 @@ class ComputeGate:
         else:
             del self._waiting[visitor]
 
+    def _place(self, visitor: str, ticket: object) -> Place:
+        mine = self._waiting[visitor].index(ticket)
+        # In each round every visitor has one turn; those before this one in the rotation have one more.
+        rounds = sum(min(len(tickets), mine) for name, tickets in self._waiting.items() if name != visitor)
+        earlier = 0
+        for name, tickets in self._waiting.items():
+            if name == visitor:
+                break
+            earlier += len(tickets) > mine
+        ahead = mine + rounds + earlier + self._busy
+        return Place(ahead, None if self._turn_s is None else ahead * self._turn_s)
+
+    def _wait(self, visitor: str, ticket: object, tell: Callable[[Place], None] | None) -> None:
+        """Waits for a ticket's turn, with the condition held except while telling."""
+        tell_at = time.monotonic() + _TELL_EVERY_S
+        while True:
+            if self._measuring or self._measurements_waiting:
+                raise MeasurementRunning
+            if not self._busy and self._next() is ticket:
+                return
+            if tell is None or time.monotonic() < tell_at:
+                self._condition.wait(None if tell is None else _TELL_EVERY_S)
+                continue
+            place = self._place(visitor, ticket)
+            self._condition.release()
+            try:
+                tell(place)
+            finally:
+                self._condition.acquire()
+            tell_at = time.monotonic() + _TELL_EVERY_S
+
     @contextmanager
-    def turn(self, visitor: str) -> Iterator[None]:
+    def turn(self, visitor: str, tell: Callable[[Place], None] | None = None) -> Iterator[None]:
         """Waits for this visitor's turn and holds the CPU while the block runs.
 
         Args:
             visitor: Any name that is the visitor's own, such as a session hash.
+            tell: Called about twice a second while the turn has not come, from the thread that waits.
 
         Raises:
             MeasurementRunning: If a measurement runs or waits; at once, also for those already waiting.
@@ -69,18 +120,19 @@ class ComputeGate:
                 raise MeasurementRunning
             self._waiting.setdefault(visitor, deque()).append(ticket)
             try:
-                while self._busy or self._next() is not ticket:
-                    self._condition.wait()
-                    if self._measuring or self._measurements_waiting:
-                        raise MeasurementRunning
+                self._wait(visitor, ticket, tell)
                 self._busy = True
             finally:
                 self._leave_queue(visitor, ticket)
                 self._condition.notify_all()
+        started = time.monotonic()
         try:
             yield
         finally:
+            took = time.monotonic() - started
             with self._condition:
+                before = took if self._turn_s is None else self._turn_s
+                self._turn_s = before + _NEWEST_SHARE * (took - before)
                 self._busy = False
                 self._condition.notify_all()
 

@@ -42,7 +42,9 @@ def _refusing() -> Iterator[None]:
     """Hands what was expected and what came to the client; of any other error it learns nothing."""
     try:
         yield
-    except (ValueError, MeasurementFailed, MeasurementCanceled, MeasurementRunning) as error:
+    except MeasurementRunning as error:
+        raise gr.Error(board.paused(), print_exception=False) from error
+    except (ValueError, MeasurementFailed, MeasurementCanceled) as error:
         raise gr.Error(str(error), print_exception=False) from error
 
 

@@ -17,6 +17,7 @@ MOST_KEPT = 32
 """Calibrations that are kept, the last ones: visitors type ladders of their own, which would fill the memory."""
 
 _POLL_SECONDS = 0.25
+_LEAST_FRACTION = 0.1  # of a calibration, before its pace says when it ends
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class _Run:
     kept: Kept | None = None
     error: Exception | None = None
     ended: threading.Event = field(default_factory=threading.Event)
+    started: float = field(default_factory=time.monotonic)
 
 
 class Board:
@@ -175,6 +177,17 @@ class Board:
             self._kept[task.kept_under] = kept
             while len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
+
+    def paused(self) -> str:
+        """Says to those who would compute that this CPU is being measured, and for about how long, if that is known."""
+        with self._lock:
+            run = self._run
+        message = "paused: this CPU is being measured"
+        if run is None or run.ended.is_set() or run.progress is None or run.progress.fraction < _LEAST_FRACTION:
+            return message
+        fraction = run.progress.fraction
+        seconds = (time.monotonic() - run.started) * (1 - fraction) / fraction
+        return f"{message}, for about {max(1, round(seconds))} s more"
 
     def cancel(self, owner: str) -> bool:
         """Cancels the calibration under way if it is this owner's; returns whether it was."""

@@ -17,6 +17,7 @@ from fer_core.results import REAL_TIME_MS
 from fer_core.stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW
 
 from . import budget, camera_notice, engine, panel, picture, resolution
+from .board import board
 from .components import JpegOutput, PictureInput
 from .visitors import Visitor, name_of, visitors
 
@@ -104,10 +105,10 @@ def on_frame(
     try:
         pixels, note = resolution.resolved(wanted, visitor, target_ms)
         answered = _answer(data, visitor, pixels, unsure_below, why, smoothing_s, request)
-    except MeasurementRunning as error:
+    except MeasurementRunning:
         # The browser sends the next frame once this one is answered; at once, it would disturb the measurement.
         time.sleep(PAUSE_SECONDS)
-        return gr.skip(), panel.message(str(error), alert=True), gr.skip()
+        return gr.skip(), panel.message(board.paused(), alert=True), gr.skip()
     except PictureError as error:
         return gr.skip(), panel.message(str(error), alert=True), gr.skip()
     except engine.UNUSABLE as error:

@@ -10,19 +10,30 @@ import numpy as np
 from skimage.data import astronaut
 
 from fer_core.activation_maps import activation_maps
-from fer_core.compute import MeasurementRunning, gate
+from fer_core.compute import MeasurementRunning, Place, gate
 from fer_core.drawing import draw_faces, reduced
 from fer_core.pictures import PictureError, encode_jpeg, read_picture
 
 from . import engine, panel, resolution
+from .board import board
 from .components import JpegOutput, PictureInput
 from .visitors import name_of, visitors
 
 LARGEST_SHOWN_SIDE = 1280  # px; annotated pictures are reduced to it
 
+WAITING = gr.Progress()
+"""Gradio's line over an answer that is not there yet. A handler must have it among its arguments to be shown any."""
+
 START = "Upload, drop or paste a picture, or try the example face."
 EXAMPLE_ONLY = "This server takes neither a camera nor uploads: try the example face."
 DELETED = "The upload was deleted meanwhile, as promised: upload the picture again to see this."
+
+
+def _tell(place: Place) -> None:
+    """Shows over the answer that is waited for how many come first."""
+    others = "1 other picture or frame comes" if place.ahead == 1 else f"{place.ahead} other pictures or frames come"
+    about = "" if place.seconds is None else f", about {max(1, round(place.seconds))} s"
+    WAITING(None, desc=f"Waiting: {others} first{about}")
 
 
 def _answer(
@@ -31,7 +42,7 @@ def _answer(
     """Reads, analyzes, draws and encodes a picture in one turn of the visitor, so that nothing computes beside it."""
     visitor, loaded = visitors.of(request), engine.recognizer()
     pixels, note = resolution.resolved(wanted, visitor)
-    with gate.turn(name_of(request)):
+    with gate.turn(name_of(request), _tell):
         recognizer = loaded.at(pixels)
         started = time.perf_counter()
         image = read()
@@ -50,12 +61,22 @@ def _on_any_picture(read: Callable[[], np.ndarray], chosen: str, *asked, request
     visitor.picture = None
     try:
         visitor.picture, jpeg = _answer(read, *asked, request)
-    except (PictureError, MeasurementRunning, *engine.UNUSABLE) as error:
+    except MeasurementRunning:
+        return None, panel.message(f"{board.paused()}. Then try again.", alert=True)
+    except (PictureError, *engine.UNUSABLE) as error:
         return None, panel.message(str(error), alert=True)
     return jpeg, panel.render(visitor.picture, chosen)
 
 
-def on_picture(data: bytes | None, chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request):
+def on_picture(
+    data: bytes | None,
+    chosen: str,
+    wanted: int | str,
+    unsure_below: float,
+    why: bool,
+    request: gr.Request,
+    progress: gr.Progress = WAITING,
+):
     """Answers an uploaded, dropped or pasted picture with its annotated copy and the panel."""
     visitor = visitors.of(request)
     visitor.example = False
@@ -65,7 +86,14 @@ def on_picture(data: bytes | None, chosen: str, wanted: int | str, unsure_below:
     return _on_any_picture(lambda: read_picture(data), chosen, wanted, unsure_below, why, request=request)
 
 
-def on_example(chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request):
+def on_example(
+    chosen: str,
+    wanted: int | str,
+    unsure_below: float,
+    why: bool,
+    request: gr.Request,
+    progress: gr.Progress = WAITING,
+):
     """Answers the example: Eileen Collins, NASA, public domain."""
     visitors.of(request).example = True
     return _on_any_picture(astronaut, chosen, wanted, unsure_below, why, request=request)

@@ -98,6 +98,35 @@ def test_those_who_wait_are_told_when_a_measurement_begins():
     measuring.join(10)
 
 
+def test_who_waits_is_told_how_many_come_first():
+    gate, told, order = ComputeGate(), {}, []
+
+    def work(visitor, name):
+        with gate.turn(visitor, lambda place: told.setdefault(name, place)):
+            order.append(name)
+
+    with gate.turn("first"):
+        threads = []
+        for visitor, name in [("a", "a1"), ("a", "a2"), ("b", "b1"), ("c", "c1"), ("c", "c2")]:
+            threads.append(start(work, visitor, name))
+            while sum(len(tickets) for tickets in gate._waiting.values()) < len(threads):
+                time.sleep(0.001)
+        while len(told) < 5:
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join(10)
+    ahead = {name: place.ahead for name, place in told.items()}
+    assert ahead == {"a1": 1, "b1": 2, "c1": 3, "a2": 4, "c2": 5}
+    assert order == sorted(order, key=ahead.get), "as they were told"
+    assert {place.seconds for place in told.values()} == {None}, "no turn has ended yet"
+    with gate.turn("first"):
+        late = start(work, "d", "d1")
+        while "d1" not in told:
+            time.sleep(0.01)
+    late.join(10)
+    assert told["d1"].seconds > 0
+
+
 def test_an_error_inside_a_turn_frees_the_gate():
     gate = ComputeGate()
     with pytest.raises(KeyError), gate.turn("a"):
