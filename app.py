@@ -115,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(2, f"fer-demo: {error}\n")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    serving.share_heaps()
     engine.start_loading()
     demo.launch(
         theme=THEME,
@@ -123,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run_history=False,  # it would keep pictures in the visitor's browser
         max_file_size="50mb",  # above our own limit, whose message says both numbers
         share=False,
+        state_session_capacity=serving.MOST_SESSIONS,
         app_kwargs=serving.app_settings(),
         enable_monitoring=False,  # its page would show the paths of all visitors' requests
         **https,

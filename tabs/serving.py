@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import tomllib
 from functools import cache
 from importlib import metadata
@@ -19,6 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import engine
 
 HEALTH = "/health"
+
+MOST_SESSIONS = 200
+"""Sessions of which Gradio keeps its own notes, about 0.3 MB each; a page whose notes are gone makes new ones."""
+
+_ARENA_MAX = -8  # M_ARENA_MAX in glibc's malloc.h
 
 # A Space is shown inside a page of Hugging Face.
 FRAME_ANCESTORS = "'self' https://huggingface.co https://*.hf.space"
@@ -80,3 +87,15 @@ def health(request: Request) -> JSONResponse:
 def app_settings() -> dict[str, Any]:
     """Returns the settings of the web application that Gradio makes."""
     return {"middleware": [Middleware(PublicHeaders)], "routes": [Route(HEALTH, health)]}
+
+
+def share_heaps() -> None:
+    """Lets all threads share two heaps, where the C library is glibc.
+
+    It would give nearly every thread a heap of its own, and each of up to 256 waiting visitors is a thread: a burst of
+    uploads would leave memory behind in all of them.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        if mallopt is not None:
+            mallopt(_ARENA_MAX, 2)
