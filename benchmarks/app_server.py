@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,11 @@ class AppServer:
 
     def measuring_mb(self) -> float:
         """Returns the resident memory of the processes that it has started to measure, in MB."""
-        return sum(child.memory_info().rss for child in self.process.children(recursive=True)) / MEGABYTE
+        total = 0
+        for child in self.process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                total += child.memory_info().rss
+        return total / MEGABYTE
 
 
 @contextmanager

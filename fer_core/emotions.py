@@ -3,13 +3,14 @@
 EMOTIONS: tuple[str, ...] = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 """Class names in the order of every model output, probability array and confusion matrix."""
 
-# Okabe and Ito's palette (2008), told apart by the common forms of color blindness. sRGB, by class.
+# Okabe and Ito's palette (2008), told apart by the common forms of color blindness, and a gray dark enough not to be
+# taken for its purple by those who see no green. sRGB, by class.
 COLORS: dict[str, str] = {
     "anger": "#D55E00",
     "disgust": "#009E73",
     "fear": "#CC79A7",
     "happiness": "#E69F00",
-    "neutral": "#8C8C8C",
+    "neutral": "#666666",
     "sadness": "#0072B2",
     "surprise": "#56B4E9",
 }

@@ -108,27 +108,42 @@ _FACES = Stage(
     teacher_share=0.5,
     embedding_share=0.5,
 )
-# The second stage brings KDEF's larger and turned faces and keeps the others in view, because training on KDEF alone
-# forgets them; and every size that is served, at the price of smaller batches, so that the statistics of batch
-# normalization are those of all sizes.
-_KDEF = Stage(
-    data={"kdef": 4, "raf-db": 0.5, "ferplus": 0.1},
+# Every size that is served, on all three data sets, because training on one forgets the others. The larger ones cost no
+# more: their batches are smaller. They are few, and yet batch normalization needs to have seen them.
+_ALL = Stage(
+    data={"raf-db": 2, "ferplus": 0.75, "kdef": 3},
     sizes=(64, 96, 128, 160, 224, 288),
-    size_weights=(6, 5, 3, 1.5, 1, 0.7),
+    size_weights=(7, 5, 3, 1.2, 0.8, 0.5),
+    epochs=2,
+    learning_rate=1.5e-3,
+    augmentation=_MILD,
+    full_batch_up_to=80,
+    dropout=0.1,
+    stochastic_depth=0.0,
+    class_weight_power=0.25,
+    teacher_share=0.5,
+)
+# For the folds and splits of KDEF, which are scored on KDEF alone: nothing else, and few sizes, so that the few minutes
+# that each of ten trainings has go into what is scored. With the other data sets beside it, all sizes up to 288 px and
+# twice the time, KDEF stood at 0.64 (people apart) and the others fell by a tenth: see LOG.md.
+_KDEF = Stage(
+    data={"kdef": 4},
+    sizes=(64, 96, 128, 224),
+    size_weights=(5, 6, 3, 0.7),
     epochs=3,
     learning_rate=1.5e-3,
     augmentation=_MILD,
     full_batch_up_to=80,
     dropout=0.2,
     stochastic_depth=0.0,
-    class_weight_power=0.25,
-    teacher_share=0.5,
+    class_weight_power=0.0,
 )
 
 RECIPES: dict[str, Recipe] = {
     "faces": Recipe(stages=(_FACES,), validation_size=64),
     "kdef": Recipe(stages=(_KDEF,), validation_size=96),
-    "elastic": Recipe(stages=(_FACES, _KDEF), validation_size=96),
+    "all": Recipe(stages=(_ALL,), validation_size=96),
+    "elastic": Recipe(stages=(_FACES, _ALL), validation_size=96),
     # What the paper says: Table 1, class weights, 120 epochs, Adam, "a dynamic learning rate", a split that mixes
     # people. Our readings: Adam's usual rate to begin with; and dynamic as Keras' ReduceLROnPlateau means it, by the
     # validation loss, which unlike a cycle needs no end, so that a run cut short was trained like any other.
