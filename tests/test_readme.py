@@ -2,8 +2,11 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
+from PIL import Image
 
 from fer_core.model_files import MODELS_FOLDER, read_metrics
 from tests.conftest import ROOT
@@ -27,6 +30,26 @@ def test_card_is_written_from_the_metrics(tmp_path):
 
     write_card(tmp_path, json.loads((MODELS_FOLDER / "scalable-env2b0" / "metrics.json").read_text()))
     assert (tmp_path / "README.md").read_text() == (MODELS_FOLDER / "scalable-env2b0" / "README.md").read_text()
+
+
+PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_for_other_programs_runs_as_printed(server, astronaut, tmp_path):
+    (code,) = [block for block in PYTHON if "gradio_client" in block]
+    Image.fromarray(astronaut).save(tmp_path / "face.jpg")
+    code = code.replace("http://127.0.0.1:7860", server.url)  # the port alone is another one
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^happiness \d+ \d+$", done.stdout, re.MULTILINE)
+
+
+def test_the_example_in_python_runs_as_printed(astronaut, capsys):
+    (code,) = [block for block in PYTHON if "fer_core" in block]
+    exec(code, {"image": astronaut, "frame": astronaut})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2, "one face, as a picture and as a frame"
+    assert all("happiness" in line for line in lines)
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"^make (\w+)", README, re.MULTILINE))))
