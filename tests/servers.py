@@ -30,8 +30,11 @@ class Server:
         return {name for name in names if not name.startswith(".cache/matplotlib/")}
 
 
-def start_server(folder: Path, **environment: str) -> tuple[subprocess.Popen, Server]:
-    """Starts ``python app.py`` on a free port, with temporary files and home under ``folder``."""
+def start_server(folder: Path, *wrapper: str, **environment: str) -> tuple[subprocess.Popen, Server]:
+    """Starts ``python app.py``, inside another command if one is given, on a free port.
+
+    Temporary files and home lie under ``folder``.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -49,7 +52,7 @@ def start_server(folder: Path, **environment: str) -> tuple[subprocess.Popen, Se
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [*wrapper, sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_SECONDS

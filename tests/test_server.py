@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.parse
+from concurrent.futures import Future
 
 import psutil
 import pytest
@@ -93,6 +94,15 @@ def test_health_says_whether_the_model_is_loaded(server):
     status, headers, body = request(server, serving.HEALTH)
     assert (status, headers["content-type"]) == (200, "application/json")
     assert json.loads(body) == {"status": "ready", "version": serving.version()}
+
+
+def test_health_of_a_model_that_cannot_be_loaded(monkeypatch):
+    failed = Future()
+    failed.set_exception(ValueError("/a/path"))
+    monkeypatch.setattr(serving.engine, "_loading", failed)
+    answer = serving.health(None)
+    assert answer.status_code == 503
+    assert json.loads(answer.body) == {"status": "broken", "version": serving.version()}
 
 
 @pytest.mark.parametrize(
@@ -250,3 +260,50 @@ def test_it_starts_and_answers_without_a_network(tmp_path, picture):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "happiness" in done.stdout
+
+
+def upload(server, path):
+    """Uploads a file as a browser does; returns status and body."""
+    head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{path.name}"\r\n\r\n'.encode()
+    body = head + path.read_bytes() + b"\r\n--b--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    status, _, answer = request(server, "/gradio_api/upload", "POST", body, headers)
+    return status, answer
+
+
+def example(server):
+    """Asks for the example face as a program does; returns what came."""
+    call = "/gradio_api/call/recognize_example"
+    data = json.dumps({"data": ["largest", 128, 0.4, False]}).encode()
+    _, _, answer = request(server, call, "POST", data, {"Content-Type": "application/json"})
+    return request(server, f"{call}/{json.loads(answer)['event_id']}")[2]
+
+
+def test_on_a_full_disk_an_upload_fails_and_the_rest_works(picture, tmp_path):
+    if shutil.which("prlimit") is None:
+        pytest.skip("needs prlimit, by which files get a largest size as on a disk that is nearly full")
+    assert picture.stat().st_size > 200_000
+    process, server = start_server(tmp_path, "prlimit", "--fsize=200000")
+    try:
+        ready(server)
+        status, answer = upload(server, picture)
+        assert status >= 400
+        assert str(server.temporary).encode() not in answer
+        assert b"happiness" in example(server)
+        small = tmp_path / "small.jpg"
+        Image.open(picture).convert("RGB").save(small, quality=80)
+        assert upload(server, small)[0] == 200, "where there is room the next one succeeds"
+
+        # A folder that cannot be written into, for root neither.
+        folder = server.temporary / "gradio"
+        shutil.rmtree(folder)
+        folder.touch()
+        status, answer = upload(server, small)
+        assert status >= 400
+        assert str(server.temporary).encode() not in answer
+        assert b"happiness" in example(server)
+        folder.unlink()
+        assert upload(server, small)[0] == 200, "and again once it can"
+    finally:
+        process.terminate()
+        process.wait(20)
