@@ -19,6 +19,7 @@ NO_FACE = "No face found. A face needs about 40 px, or a thirtieth of a large pi
 _VISIBLE_DIFFERENCE = 0.01  # between smoothed and raw probabilities
 
 STYLE = """
+.dark {--color-accent: var(--primary-400)}
 .fer-bars {display: grid; grid-template-columns: max-content 1fr 3.5em; gap: .35em .7em; align-items: center;
   font-size: 1.05rem; margin: .4em 0}
 .fer-track {height: 1.1em; border-radius: .3em; background: color-mix(in srgb, currentColor 12%, transparent)}
