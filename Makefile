@@ -12,6 +12,7 @@ run: .venv/run-installed
 test: .venv/test-installed
 	sh tests/install_chromium.sh
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 lint: .venv/test-installed

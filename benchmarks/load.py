@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +48,18 @@ def _all_at_once(work: Sequence[Callable[[], None]]) -> float:
     return time.perf_counter() - started
 
 
+def _upload_all(visitor: Uploader, pictures: int) -> None:
+    for _ in range(pictures):
+        visitor.upload()
+
+
 def uploads(app: AppServer, visitors: int, pictures: int) -> dict:
     """Lets visitors upload at once, each one picture after the other."""
     everybody = [Uploader(number, app.url, gradio=number % 2 == 0) for number in range(visitors)]
     with tempfile.TemporaryDirectory() as folder:
         for each in everybody:
             each.prepare(Path(folder))
-        seconds = _all_at_once([lambda each=each: [each.upload() for _ in range(pictures)] for each in everybody])
+        seconds = _all_at_once([partial(_upload_all, each, pictures) for each in everybody])
         for each in everybody:
             each.close()
     answers = [value for each in everybody for value in each.seconds]
@@ -157,7 +163,7 @@ def main() -> None:
     counts = [int(count) for count in options.visitors.split(",")]
     with running_app() as app:
         print(f"{app.url}: ready after {app.ready_s:.1f} s", file=sys.stderr)
-        record = {"schema_version": 1, "memory": memory(app, max(counts), options.rest), "uploads": []}
+        record: dict = {"schema_version": 1, "memory": memory(app, max(counts), options.rest), "uploads": []}
         for count in counts:
             record["uploads"].append(uploads(app, count, options.pictures))
             print(f"{count} visitors: {record['uploads'][-1]['pictures_per_second']:.1f} a second", file=sys.stderr)

@@ -106,7 +106,8 @@ def spread(trials: Sequence[Trial]) -> float | None:
 
 def series() -> tuple[list[Trial], dict]:
     """Calibrates until ten trials count or thirty were tried; returns the trials and the environment of the last."""
-    trials, machine = [], {}
+    trials: list[Trial] = []
+    machine: dict = {}
     for number in range(1, MOST_TRIED + 1):
         try:
             done, machine = trial(number)

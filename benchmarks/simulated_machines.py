@@ -123,7 +123,7 @@ def fits_stair(machine: Machine, size: float | None) -> bool:
     """Whether an answer keeps the target to 5 % and lies at most one step below the largest size that fits."""
     if size is None:
         return False
-    return machine.latency(np.array(size)) <= 1.05 * TARGET_MS and size >= machine.truth - STAIR
+    return machine.latency(np.array(size)) <= 1.05 * TARGET_MS and size >= machine.truth - STAIR  # type: ignore[return-value]
 
 
 def covered(machine: Machine, noise: float, generator: np.random.Generator) -> dict[str, bool]:

@@ -36,7 +36,7 @@ def run(pipeline: StreamPipeline, data: bytes, frames: int) -> list[FrameRecord]
     for count in (WARM_UP_FRAMES, frames):
         pipeline.restart()
         stream = shown(data, count)
-        records = list(iter(lambda stream=stream: pipeline.run(stream), None))
+        records = list(iter(lambda stream=stream: pipeline.run(stream), None))  # type: ignore[misc]
     return records
 
 

@@ -38,7 +38,9 @@ def activation_map(features: np.ndarray, head: Head, emotion: str) -> np.ndarray
     return features @ head.kernel[:, EMOTIONS.index(emotion)]
 
 
-def activation_maps(faces: Sequence[Face], features: Sequence[np.ndarray] | None, head: Head) -> list[np.ndarray]:
+def activation_maps(
+    faces: Sequence[Face], features: Sequence[np.ndarray] | np.ndarray | None, head: Head
+) -> list[np.ndarray]:
     """Returns the map of each face for the emotion read in it, see ``activation_map``; None goes with no faces."""
     if not faces:
         return []

@@ -156,7 +156,7 @@ def run_benchmark(
         naive.load()
         runs = []
         for number in range(1, repeats + 1):
-            run = repetition(path, stream, naive, frames, lambda text, n=number: progress(f"run {n}/{repeats}: {text}"))
+            run = repetition(path, stream, naive, frames, lambda text, n=number: progress(f"run {n}/{repeats}: {text}"))  # type: ignore[misc]
             progress(
                 f"run {number}/{repeats}: p50 {run['total_ms']['p50']:.1f} ms, naive "
                 f"{run['naive_total_ms']['p50']:.1f} ms, reference {run['reference_ms']:.2f} ms"

@@ -137,7 +137,7 @@ class NaivePipeline:
 
     def __init__(self, resolution: int) -> None:
         loaded = EmotionRecognizer.load(runtime=KerasPredict.name, resolution=resolution)
-        self.recognizer = EmotionRecognizer(loaded.runtime, _WholeFrameMtcnn(), resolution, loaded.temperature)
+        self.recognizer = EmotionRecognizer(loaded.runtime, _WholeFrameMtcnn(), resolution, loaded.temperature)  # type: ignore[arg-type]
 
     def restart(self) -> None:
         """Nothing is kept from frame to frame."""

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from .builder import ARCHITECTURES
@@ -166,7 +167,7 @@ def _rows(record: dict, name: str, most: int) -> list[dict]:
     return rows
 
 
-def _one_of(value: object, name: str, valid: object) -> str:
+def _one_of(value: object, name: str, valid: Collection[str]) -> str:
     if not isinstance(value, str) or value not in valid:
         raise ValueError(f"{name} must be one of {', '.join(valid)}, but got {_shown(value)}")
     return value

@@ -171,9 +171,9 @@ def cpu_quota() -> float | None:
         pass
     try:
         folder = Path("/sys/fs/cgroup/cpu")
-        quota = int((folder / "cpu.cfs_quota_us").read_text())
-        if quota > 0:
-            return quota / int((folder / "cpu.cfs_period_us").read_text())
+        quota_us = int((folder / "cpu.cfs_quota_us").read_text())
+        if quota_us > 0:
+            return quota_us / int((folder / "cpu.cfs_period_us").read_text())
     except (OSError, ValueError):
         pass
     return None

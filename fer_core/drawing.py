@@ -95,6 +95,6 @@ def draw_faces(
     scale = sv.calculate_optimal_text_scale(size)
     # supervision draws on BGR pictures.
     canvas = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    canvas = sv.BoxAnnotator(_PALETTE, thickness).annotate(canvas, detections)
+    canvas = sv.BoxAnnotator(_PALETTE, thickness).annotate(canvas, detections)  # type: ignore[type-var]
     labeler = sv.LabelAnnotator(_PALETTE, text_scale=scale, text_thickness=thickness, text_padding=4)
-    return cv2.cvtColor(labeler.annotate(canvas, detections, labels), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(labeler.annotate(canvas, detections, labels), cv2.COLOR_BGR2RGB)  # type: ignore[type-var]

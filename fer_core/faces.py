@@ -75,7 +75,7 @@ class FaceDetector:
         return sv.Detections(xyxy=boxes[order], confidence=scores[order])
 
 
-def square_around(box: Sequence[float], margin: float = CROP_MARGIN) -> tuple[int, int, int]:
+def square_around(box: Sequence[float] | np.ndarray, margin: float = CROP_MARGIN) -> tuple[int, int, int]:
     """Returns left, top and side, in whole pixels, of the square that is cut out around a box ``(x0, y0, x1, y1)``."""
     x0, y0, x1, y1 = (float(value) for value in box)
     side = max(1, round(margin * max(x1 - x0, y1 - y0)))

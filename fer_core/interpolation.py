@@ -86,7 +86,7 @@ class _Polynomial(Curve):
             return np.empty(0)
         center, half = (low + high) / 2, (high - low) / 2
         # In the Chebyshev basis of this interval the roots are well conditioned; as powers of pixels they are not.
-        coefficients = chebyshev.chebinterpolate(lambda x: self(center + half * x), self.degree)
+        coefficients: np.ndarray = chebyshev.chebinterpolate(lambda x: self(center + half * x), self.degree)
         coefficients = chebyshev.chebtrim(chebyshev.chebder(coefficients), np.abs(coefficients).max() * 1e-15)
         roots = chebyshev.chebroots(coefficients)
         # Rounding splits a double root into a complex pair close to the axis.

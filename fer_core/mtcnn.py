@@ -77,7 +77,7 @@ class Mtcnn:
             Boxes, and their scores, float32 ``(n,)``; best first.
         """
         sampler = AreaSampler(image)
-        return self.complete(sampler, self.propose(sampler, pyramid(*image.shape[:2], smallest_face)))
+        return self.complete(sampler, self.propose(sampler, pyramid(image.shape[0], image.shape[1], smallest_face)))
 
     def propose(self, sampler: AreaSampler, scales: Sequence[float]) -> np.ndarray:
         """First stage: P-Net slides over the whole picture at the given scales of ``pyramid``.
@@ -211,8 +211,8 @@ def suppress_overlapping(
     """
     places = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]).astype(np.float64)
     if groups is None:
-        return np.array(cv2.dnn.NMSBoxes(places, scores, 0.0, threshold), np.int64)
-    return np.array(cv2.dnn.NMSBoxesBatched(places, scores, groups, 0.0, threshold), np.int64)
+        return np.array(cv2.dnn.NMSBoxes(places, scores, 0.0, threshold), np.int64)  # type: ignore[arg-type]
+    return np.array(cv2.dnn.NMSBoxesBatched(places, scores, groups, 0.0, threshold), np.int64)  # type: ignore[arg-type]
 
 
 def _suppress_covered(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:

@@ -63,7 +63,8 @@ def _numbers(name: str, values: object) -> np.ndarray:
 
 def check_target(target_ms: object) -> float:
     """Returns a target latency in ms, or raises a ValueError unless it is a finite number above zero."""
-    is_number = isinstance(target_ms, numbers.Real) and not isinstance(target_ms, bool)
-    if not is_number or not np.isfinite(target_ms) or target_ms <= 0:
-        raise ValueError(f"target_ms must be a number greater than zero, but got {target_ms!r}")
-    return float(target_ms)
+    if isinstance(target_ms, numbers.Real) and not isinstance(target_ms, bool):
+        number = float(target_ms)
+        if np.isfinite(number) and number > 0:
+            return number
+    raise ValueError(f"target_ms must be a number greater than zero, but got {target_ms!r}")

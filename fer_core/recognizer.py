@@ -124,7 +124,7 @@ class EmotionRecognizer:
             probabilities_of, features = self.classify_with_features(crops)
             for box, score, row in zip(found.xyxy, found.confidence, probabilities_of, strict=True):
                 probabilities = dict(zip(EMOTIONS, row.tolist(), strict=True))
-                faces.append(Face(tuple(round(float(edge)) for edge in box), float(score), probabilities))
+                faces.append(Face(tuple(round(float(edge)) for edge in box), float(score), probabilities))  # type: ignore[arg-type]
         done = time.perf_counter()
         timings = {
             "detect": detected - started,

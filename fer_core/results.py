@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from . import model_files
 from .builder import ARCHITECTURES
@@ -243,6 +244,6 @@ def _optional_text(figures: dict, name: str) -> str | None:
 def _confusion(rows: object) -> list[list[int]]:
     side = len(EMOTIONS)
     square = isinstance(rows, list) and [len(row) for row in rows if isinstance(row, list)] == [side] * side
-    if not square or not all(isinstance(count, int) and count >= 0 for row in rows for count in row):
+    if not square or not all(isinstance(count, int) and count >= 0 for row in rows for count in row):  # type: ignore[attr-defined]
         raise ValueError(f"confusion must be {side} x {side} counts, but got something else")
-    return rows
+    return cast(list[list[int]], rows)

@@ -189,7 +189,7 @@ class StreamSession:
             self._readings[face.track_id] = _Reading(smoothed, maps, self._clock_s)
             faces.append(
                 TrackedFace(
-                    box=tuple(round(float(edge)) for edge in face.box),
+                    box=tuple(round(float(edge)) for edge in face.box),  # type: ignore[arg-type]
                     detection_score=face.score,
                     probabilities=dict(zip(EMOTIONS, smoothed.tolist(), strict=True)),
                     track_id=face.track_id,

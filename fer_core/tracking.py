@@ -122,7 +122,7 @@ class FaceTracker:
             self._searched_s = self._now_s - SEARCH_INTERVAL_S * np.arange(len(due)) / len(due)
         else:
             self._searched_s[due] = self._now_s
-        scales = [scale for index in np.flatnonzero(due) for scale in self._parts[index]]
+        scales = [scale for index in np.flatnonzero(due) for scale in self._parts[index]]  # type: ignore[has-type]
         squares = self._mtcnn.propose(self._sampler, scales)
         if self._shown:
             known = squares_around(np.stack([track.box for track in self._shown]))
@@ -162,7 +162,7 @@ class FaceTracker:
         self._scale = min(1.0, LONGEST_SEARCHED_SIDE / max(size))
         reduced = max(1, round(width * self._scale)), max(1, round(height * self._scale))
         if self._size is not None:
-            ratio = np.divide(reduced, self._reduced, dtype=np.float32)
+            ratio = np.divide(reduced, self._reduced, dtype=np.float32)  # type: ignore[has-type]
             for track in self._shown + self._lost:
                 track.stretch(ratio)
         self._size, self._reduced = size, reduced
@@ -190,7 +190,7 @@ class FaceTracker:
             track.confirmed_s = now
             seen.append(track)
             new[index] = False
-        for index in np.flatnonzero(new):
+        for index in np.flatnonzero(new).tolist():
             if not _is_among(boxes[index], seen):
                 self._last_id += 1
                 seen.append(Track(self._last_id, boxes[index], float(scores[index]), looks[index], now))

@@ -113,7 +113,9 @@ def annotate_video(
         canvas = Canvas(reader.width, reader.height, reader.pixel_aspect)
         writer = None
         if output is not None:
-            writer = VideoWriter(replaced.get(output, output), canvas.width, canvas.height, reader.time_base)
+            writer = VideoWriter(
+                replaced[output] if isinstance(output, Path) else output, canvas.width, canvas.height, reader.time_base
+            )
             stack.enter_context(writer)
         opened = [stack.enter_context(_opened(table, replaced)) for table in tables]
         work = _Work(reader, canvas, writer, opened, session)
@@ -249,4 +251,4 @@ def _opened(table: Path | Table, replaced: dict[Path, Path]) -> Iterator[Table]:
         yield table
         return
     with replaced[table].open("w", encoding="utf-8", newline="") as file:
-        yield table_kind(table)(file)
+        yield table_kind(table)(file)  # type: ignore[call-arg]

@@ -38,7 +38,7 @@ _TURNS = {
 def _orientation(picture: av.VideoFrame) -> _Orientation:
     """Reads the display matrix, which cameras write for a turned sensor, to the nearest quarter turn."""
     try:
-        data = SideDataContainer(picture).get("DISPLAYMATRIX")
+        data = SideDataContainer(picture).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     except ValueError:  # beside it stands a kind of data that PyAV does not know
         return _TURNS[round(picture.rotation / 90) % 4 * 90]
     if data is None:
@@ -74,7 +74,7 @@ class Placed:
 
     def in_source(self, faces: Sequence[TrackedFace]) -> list[TrackedFace]:
         """Returns faces with their boxes in pixels of the frame as displayed, clipped to it."""
-        return [replace(face, box=tuple(self._edge(face.box[i], i % 2) for i in range(4))) for face in faces]
+        return [replace(face, box=tuple(self._edge(face.box[i], i % 2) for i in range(4))) for face in faces]  # type: ignore[arg-type]
 
     def _edge(self, place: int, axis: int) -> int:
         scaled = (place - self.corner[axis]) * self.displayed[axis] / self.size[axis]
@@ -101,7 +101,7 @@ class Canvas:
         displayed = displayed_size(picture, self._pixel_aspect)
         size, corner = (self.width, self.height), (0, 0)
         scale = min(self.width / displayed[0], self.height / displayed[1])
-        fitted = tuple(max(1, round(side * scale)) for side in displayed)
+        fitted = max(1, round(displayed[0] * scale)), max(1, round(displayed[1] * scale))
         # Rounding to even sizes is no reason for black edges.
         if max(abs(fitted[0] - size[0]), abs(fitted[1] - size[1])) > 2:
             size, corner = fitted, ((self.width - fitted[0]) // 2, (self.height - fitted[1]) // 2)

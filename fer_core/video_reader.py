@@ -89,7 +89,7 @@ class VideoReader:
     def __init__(self, source: Path | BinaryIO, limits: VideoLimits | None = None) -> None:
         self._limits = limits
         self._owned: BinaryIO | None = None
-        self._container = None
+        self._container: av.container.InputContainer | None = None
         self.damaged = 0
         self._end_ticks = 0
         try:
@@ -105,12 +105,14 @@ class VideoReader:
         self.width, self.height = displayed_size(self._first.picture, self.pixel_aspect)
 
     def _open(self, source: Path | BinaryIO) -> None:
-        file = source
+        file: BinaryIO
         if isinstance(source, Path):
             try:
                 file = self._owned = source.open("rb")
             except OSError as error:
                 raise VideoError(f"{_EXPECTED}, but {source}: {error.strerror}") from error
+        else:
+            file = source
         size = file.seek(0, io.SEEK_END)
         if size == 0:
             raise VideoError(f"{_EXPECTED}, but the file is empty")
@@ -147,18 +149,19 @@ class VideoReader:
         file.seek(0)
         try:
             # No protocol is allowed, or a file that names other files could have the server open them.
-            self._container = av.open(file, container_options={"protocol_whitelist": "none"}, metadata_errors="replace")
+            self._container = av.open(file, container_options={"protocol_whitelist": "none"}, metadata_errors="replace")  # type: ignore[assignment]
         except (av.error.FFmpegError, OSError, UnicodeDecodeError) as error:
             raise VideoError(f"{_EXPECTED}, but this is none, or its beginning is damaged ({_said(error)})") from error
         name = self._container.format.name
         brand = self._container.metadata.get("major_brand", "").strip()
         if name in _NOT_VIDEOS or name.endswith("_pipe") or brand in _PICTURE_BRANDS:
             raise VideoError(f"{_EXPECTED}, but this is a picture or a text ({brand or name})")
-        streams = self._container.streams.video
+        streams = list(self._container.streams.video)
         # The cover of a song is a video stream of one picture.
         streams = [one for one in streams if av.stream.Disposition.attached_pic not in one.disposition]
         if not streams:
-            kinds = sorted({stream.type for stream in self._container.streams} - {"video"}) or ["no stream"]
+            others = {str(stream.type) for stream in self._container.streams} - {"video"}
+            kinds = sorted(others) or ["no stream"]
             raise VideoError(f"{_EXPECTED}, but this file has no pictures, only {' and '.join(kinds)}")
         stream = streams[0]
         if stream.codec_context is None:

@@ -81,7 +81,11 @@ class VideoWriter:
         """
         rgb = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = self._reformatter.reformat(
-            rgb, format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=available_threads()
+            rgb,
+            format="yuv420p",
+            dst_colorspace="ITU709",  # type: ignore[arg-type]
+            dst_color_range="MPEG",
+            threads=available_threads(),
         )
         frame.pts, frame.time_base, frame.duration = ticks, self._time_base, duration_ticks
         with self._writing():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -309,8 +309,8 @@ def build(blocks: gr.Blocks, live_resolution: gr.Radio) -> None:
     )
 
     shown = [status, figure, answer, details, table, points, environment, downloads]
-    asked = [target, meaning, curves, noise]
-    private = {"show_progress": "hidden", "concurrency_limit": 16, "api_visibility": "private"}
+    asked: list[Any] = [target, meaning, curves, noise]
+    private: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 16, "api_visibility": "private"}
     run.click(on_run, [model, runtime, ladder, protocol, *asked], shown, **private)
     cancel.click(on_cancel, None, status, queue=False, api_visibility="private")
     for component in asked:

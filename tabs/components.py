@@ -26,7 +26,7 @@ class PictureInput(gr.Image):
 
     is_template = True
 
-    def preprocess(self, payload: ImageData | None) -> bytes | None:
+    def preprocess(self, payload: ImageData | None) -> bytes | None:  # type: ignore[override]
         """Returns the file's contents as they came, or None if there is none."""
         if payload is None:
             return None
@@ -43,7 +43,7 @@ class JpegOutput(gr.Image):
 
     is_template = True
 
-    def postprocess(self, value: bytes | None) -> ImageData | None:
+    def postprocess(self, value: bytes | None) -> ImageData | None:  # type: ignore[override]
         """Wraps the bytes of a JPEG as a data URL."""
         if value is None:
             return None

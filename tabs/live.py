@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -171,7 +171,7 @@ def build(cameras: bool = True) -> gr.Radio:
             min_width=320,
             elem_id="why",
         )
-    settings = [chosen, wanted, unsure_below, why]
+    settings = chosen, wanted, unsure_below, why
     with gr.Tabs():
         if cameras:
             with gr.Tab("Webcam", id="webcam"):
@@ -228,7 +228,7 @@ def _build_webcam(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, w
                 elem_id="camera-size",
             )
 
-    private = {"queue": False, "api_visibility": "private"}
+    private: dict[str, Any] = {"queue": False, "api_visibility": "private"}
     consent.change(lambda agreed: gr.update(visible=agreed), consent, camera, **private)
     camera_size.change(lambda size: gr.update(webcam_options=_webcam(size)), camera_size, camera, **private)
     camera.stream(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -56,11 +57,13 @@ def _answer(
     return panel.View(faces, unsure, pixels, unsure_below, timings, maps[0].shape if maps else None, note), jpeg
 
 
-def _on_any_picture(read: Callable[[], np.ndarray], chosen: str, *asked, request: gr.Request):
+def _on_any_picture(
+    read: Callable[[], np.ndarray], chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request
+):
     visitor = visitors.of(request)
     visitor.picture = None
     try:
-        visitor.picture, jpeg = _answer(read, *asked, request)
+        visitor.picture, jpeg = _answer(read, wanted, unsure_below, why, request)
     except MeasurementRunning:
         return None, panel.message(f"{board.paused()}. Then try again.", alert=True)
     except (PictureError, *engine.UNUSABLE) as error:
@@ -144,11 +147,11 @@ def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.C
         with gr.Column(min_width=300):
             shown = gr.HTML(panel.message(START if uploads else EXAMPLE_ONLY), elem_id="picture-panel", min_height=320)
     settings = [chosen, wanted, unsure_below, why]
-    asked = {"outputs": [answer, shown], "concurrency_limit": 16}
+    asked: dict[str, Any] = {"outputs": [answer, shown], "concurrency_limit": 16}
     if uploads:
         picture.change(on_picture, [picture, *settings], api_name="recognize_picture", **asked)
     example.click(on_example, settings, api_name="recognize_example", **asked)
-    again = {"show_progress": "hidden", "api_visibility": "private", **asked}
+    again: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **asked}
     why.change(on_settings, [picture, *settings], **again)
     unsure_below.release(on_settings, [picture, *settings], **again)
     chosen.change(on_face_chosen, chosen, shown, queue=False, api_visibility="private")

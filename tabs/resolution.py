@@ -116,7 +116,7 @@ def resolved(wanted: int | str, visitor: Visitor, target_ms: float | None = None
         visitor: Whose picture or frame it is.
         target_ms: Target of the whole frame in ms; without one, that of the visitor's last frames or real time.
     """
-    if wanted != FOLLOW:
+    if isinstance(wanted, int):
         return wanted, None
     if target_ms is None:
         target_ms = visitor.followed.target_ms if visitor.followed else REAL_TIME_MS

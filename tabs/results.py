@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -112,7 +112,9 @@ def calibrations() -> list[Measurements]:
 
 def _read() -> tuple[list[MeasuredRow], dict[str, TrainingRun], str]:
     """Reads all results afresh; a damaged file becomes an alert and does not hide the other models."""
-    rows, runs, alerts = [], {}, ""
+    rows: list[MeasuredRow] = []
+    runs: dict[str, TrainingRun] = {}
+    alerts = ""
     for model in ARCHITECTURES:
         try:
             results = read_results(model)
@@ -212,7 +214,7 @@ def build(tab: gr.Tab) -> None:
         elem_id="split",
     )
     gr.Markdown(TABLE_NOTE)
-    plain = {"css_template": views.TABLE_STYLE, "apply_default_css": False}
+    plain: dict[str, Any] = {"css_template": views.TABLE_STYLE, "apply_default_css": False}
     table = gr.HTML(elem_id="table-2", **plain)
     origins = gr.HTML(elem_id="origins", **plain)
     downloads = gr.HTML(elem_id="results-downloads")
@@ -245,7 +247,7 @@ def build(tab: gr.Tab) -> None:
     gr.Markdown(EVERY_NOTE)
     every = gr.HTML(elem_id="every-figure", **plain)
 
-    private = {"show_progress": "hidden", "api_visibility": "private"}
+    private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     tables = [alerts, table, origins, downloads, trade_off, trade_off_note]
     # Without a trigger of its own, an event runs when the page is opened and when its input changes.
     gr.on(None, show_tables, [split], tables, **private)

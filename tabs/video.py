@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -48,7 +48,7 @@ class VideoInput(gr.File):
 
     is_template = True
 
-    def preprocess(self, payload: FileData | None) -> str | None:
+    def preprocess(self, payload: FileData | None) -> str | None:  # type: ignore[override]
         """Returns where the upload lies, or None if there is none."""
         return None if payload is None else payload.path
 
@@ -228,7 +228,8 @@ def build(live_resolution: gr.Radio, uploads: bool = True) -> None:
 
     shown = [status, player, details, person, figure, downloads]
     asked = [wanted, smoothing, unsure_below]
-    private = {"show_progress": "hidden", "concurrency_limit": 4 * MOST_AT_ONCE, "api_visibility": "private"}
+    private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    private["concurrency_limit"] = 4 * MOST_AT_ONCE
     if uploads:
         upload.change(on_upload, upload, status, **private)
         run.click(on_run, [upload, *asked], shown, **private)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from fer_core.compute import MeasurementRunning, gate
 from fer_core.video import VideoCanceled, VideoLimits, VideoProgress, VideoSummary, annotate_video
-from fer_core.video_table import CsvTable, JsonTable
+from fer_core.video_table import CsvTable, JsonTable, Table
 
 from . import engine
 
@@ -127,7 +127,7 @@ class VideoJob:
         recognizer = self._in_turn(lambda: loaded.at(settings.resolution))
         session = recognizer.stream(settings.smoothing_s, settings.unsure_below)
         video, rows, record = io.BytesIO(), io.StringIO(), io.StringIO()
-        tables = [CsvTable(rows), JsonTable(record)]
+        tables: list[Table] = [CsvTable(rows), JsonTable(record)]
         steps = annotate_video(io.BytesIO(self._source), session, video, tables, limits=LIMITS, cancel=self.cancel)
         try:
             while True:
@@ -143,7 +143,7 @@ class VideoJob:
                 else:
                     return Result(video.getvalue(), rows.getvalue(), record.getvalue(), progress.summary)
         finally:
-            steps.close()
+            steps.close()  # type: ignore[attr-defined]
 
     def _in_turn(self, work: Callable[[], T]) -> T:
         while True:

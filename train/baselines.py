@@ -144,7 +144,7 @@ def fit(
     quantized = isinstance(weights, Path) and weights.suffix == ".tflite"
     model = build_model(progress.model, None if quantized else weights)
     if quantized:
-        load_mobilenet(model, weights)
+        load_mobilenet(model, weights)  # type: ignore[arg-type]
     pooled = model.get_layer("pool").output
     backbone = keras.Model(model.input, pooled)
     settings = (backbone, crops, size, stage.augmentation)

@@ -78,7 +78,7 @@ def save(path: Path, trainer: Trainer, progress: Progress) -> None:
     temporary = path.with_suffix(".partial")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, progress=np.array(json.dumps(asdict(progress))), **trainer.state())
+            np.savez(file, progress=np.array(json.dumps(asdict(progress))), **trainer.state())  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)

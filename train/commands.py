@@ -42,7 +42,7 @@ def teach(options: argparse.Namespace) -> None:
     for name in teacher.STAGE.data:
         divided = split(name, crops[name].pictures, progress.fold or 0, progress.mixed_seed)
         left_out = name == "kdef" and options.without_kdef
-        parts["train"][name] = part_of(crops[name], [] if left_out else divided["train"])
+        parts["train"][name] = part_of(crops[name], divided["train"][:0] if left_out else divided["train"])
         if not left_out:
             parts["validation"][name] = part_of(crops[name], divided["validation"])
     model = teacher.fit(options.onnx, parts["train"], parts["validation"], options.seed)

@@ -236,7 +236,7 @@ def split(
     elif data_set == "raf-db":
         parts = np.array([picture.part for picture in pictures], dtype=object)
         train = np.flatnonzero(parts == "train")
-        labels = [pictures[index].emotion for index in train]
+        labels = [pictures[int(index)].emotion for index in train]
         _, validation = train_test_split(train, test_size=0.05, stratify=labels, random_state=0)
         parts[validation] = "validation"
     elif data_set == "ferplus":

@@ -6,6 +6,7 @@ PyTorch's own. The result is the same network: weights are copied in before trai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -162,13 +163,13 @@ class NativeNetwork(nn.Module):
 
     def set_dropout(self, layer: str, rate: float) -> None:
         """Sets the rate of one dropout layer."""
-        self.layers[layer].rate = rate
+        self.layers[layer].rate = rate  # type: ignore[assignment]
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Returns the Keras model's outputs by name, for float32 RGB 0-255 ``(N, H, W, 3)``."""
         values = {self._input: images.permute(0, 3, 1, 2)}  # a view: its memory is channels-last already
         for index, (name, inputs) in enumerate(self.steps):
-            function = self.layers[name] if name in self.layers else self._plain[name]
+            function: Callable = self.layers[name] if name in self.layers else self._plain[name]  # type: ignore[assignment]
             values[name] = function(*(values[source] for source in inputs))
             for source in inputs:
                 if self._last_use[source] == index:
@@ -183,7 +184,7 @@ class NativeNetwork(nn.Module):
             if isinstance(module, _Dropout):
                 continue
             variables = model.get_layer(name).weights
-            for variable, (tensor, axes) in zip(variables, module.tensors(), strict=True):
+            for variable, (tensor, axes) in zip(variables, module.tensors(), strict=True):  # type: ignore[operator]
                 if into_keras:
                     value = tensor.detach().numpy()
                     variable.assign(np.transpose(value, np.argsort(axes)))

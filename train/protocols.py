@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,7 @@ def runs_of(protocol: Protocol, base: Progress) -> list[Progress]:
         protocol: One that is over folds or seeds.
         base: A run of the wanted model and recipe.
     """
+    changes: list[dict[str, Any]]
     if protocol.over == "folds":
         changes = [{"split": "people", "fold": fold} for fold in range(FOLDS)]
     else:
@@ -110,7 +112,7 @@ def pictures_of_test(run: Progress, pictures: Sequence[Picture]) -> list[Picture
 def people_on_both_sides(run: Progress, pictures: Sequence[Picture]) -> int:
     """Counts the people of whom a run has pictures in training and in its test."""
     key = _file_name if run.split == "mixed" else (lambda picture: picture.person)
-    sides = {"test": set(), "train": set()}
+    sides: dict[str, set] = {"test": set(), "train": set()}
     for picture in pictures:
         part = next((part for part, held in run.held_out.items() if key(picture) in held), "train")
         sides.setdefault(part, set()).add(picture.person)
@@ -145,7 +147,7 @@ def split_record(members: Sequence[Progress], pictures: Sequence[Picture]) -> di
 def shipped_split(pictures: Sequence[Picture]) -> dict:
     """Returns which people of KDEF the shipped weights are tested on, and how the others are divided."""
     run = Progress("", "", 0, 0)
-    runs.hold_out(run, pictures)
+    runs.hold_out(run, list(pictures))
     return {
         "folds": kdef_folds([picture.person for picture in pictures]),
         "test_fold": 0,
@@ -180,7 +182,7 @@ def combine(figures: Sequence[dict]) -> dict:
             if key == "accuracy_by_resolution":
                 std[key] = {part: float(np.std(shares, ddof=1)) for part, shares in parts.items()}
         else:
-            result[key], std[key] = float(np.mean(values)), float(np.std(values, ddof=1))
+            result[key], std[key] = float(np.mean(values)), float(np.std(values, ddof=1))  # type: ignore[assignment]
     return result | {"std": std}
 
 

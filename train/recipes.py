@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fer_core.builder import architecture, check_resolution
 
@@ -235,7 +236,7 @@ def recipe(
     return chosen
 
 
-def _checked(changes: Mapping[str, str | float], stage: Stage) -> dict[str, float]:
+def _checked(changes: Mapping[str, str | float], stage: Stage) -> dict[str, Any]:
     """Returns changes as numbers of the kind that the stage has."""
     kinds = {field.name: type(getattr(stage, field.name)) for field in dataclasses.fields(stage)}
     numbers = {}

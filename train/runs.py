@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -32,7 +32,7 @@ def plan(
     split: str | None = None,
     resolution: int | None = None,
     engine: str = "keras",
-    changes: dict[str, str | float] | None = None,
+    changes: Mapping[str, str | float] | None = None,
 ) -> Progress:
     """Returns the record of a run that has not begun.
 

@@ -91,19 +91,19 @@ def start(
         origin: str | Path | None = runs.begin_from(progress, cache, begin)
         small = progress.begin["model"]
         if small != progress.model:
-            origin = grow_file(small, origin, progress.model, folder / "begin.weights.h5", progress.seed)
+            origin = grow_file(small, origin, progress.model, folder / "begin.weights.h5", progress.seed)  # type: ignore[arg-type]
     else:
         origin = beginning(progress, weights, features)
     progress.hardware = machine()
     data = runs.RunData(progress, cache, teacher)
     try:
         if chosen.frozen_backbone:
-            from .baselines import feature_folder, fit
+            from . import baselines
 
             (stage,) = chosen.stages
-            kept = feature_folder(cache, progress, chosen.validation_size)
+            kept = baselines.feature_folder(cache, progress, chosen.validation_size)
             parts = data.training(stage)["kdef"], data.validation()["kdef"]
-            fit(chosen, progress, folder, data.crops["kdef"], *parts, kept, origin)
+            baselines.fit(chosen, progress, folder, data.crops["kdef"], *parts, kept, origin)
         else:
             from .fit import fit
 
