@@ -71,7 +71,7 @@ def test_metrics_hold_what_the_design_promises():
     assert {"trained_sizes", "temperature", "history", "trained_with", "protocols"} <= set(metrics)
     json.dumps(metrics, allow_nan=False)
     protocols = metrics["protocols"]
-    assert set(protocols) == {"kdef-unseen-people-fold0", "raf-db-test", "ferplus-test"}
+    assert {"kdef-unseen-people-fold0", "raf-db-test", "ferplus-test"} <= set(protocols)
     assert protocols["raf-db-test"]["accuracy"] >= 0.65
     assert protocols["kdef-unseen-people-fold0"]["accuracy"] >= 0.72
     assert (protocols["raf-db-test"]["images"], protocols["ferplus-test"]["images"]) == (3068, 3096)
@@ -83,5 +83,7 @@ def test_metrics_hold_what_the_design_promises():
         confusion = figures["confusion"]
         assert sum(map(sum, confusion)) == figures["images"] - figures["faces_missed"]
         hits = sum(confusion[index][index] for index in range(7))
-        assert figures["accuracy"] == pytest.approx(hits / figures["images"])
+        # Folds differ by a few pictures, and their mean counts each alike.
+        exact = {"rel": 1e-6} if figures["weights"] == "shipped" else {"abs": 0.002}
+        assert figures["accuracy"] == pytest.approx(hits / figures["images"], **exact)
         assert figures["accuracy"] == pytest.approx(figures["accuracy_by_resolution"][str(figures["resolution"])])
