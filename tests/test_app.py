@@ -41,3 +41,12 @@ def test_https_takes_both_files(tmp_path, monkeypatch):
     assert settings["ssl_certfile"].endswith("CERTFILE")
     assert settings["ssl_keyfile"].endswith("KEYFILE")
     assert not settings["ssl_verify"], "Gradio asks itself, with a certificate that nobody signed"
+
+
+def test_a_switch_that_is_misspelled_is_refused(monkeypatch):
+    assert app.cameras()
+    monkeypatch.setenv("FER_DEMO_CAMERA", "off")
+    assert not app.cameras()
+    monkeypatch.setenv("FER_DEMO_CAMERA", "no")
+    with pytest.raises(ValueError, match="FER_DEMO_CAMERA must be on or off, but got 'no'"):
+        app.cameras()
