@@ -71,7 +71,7 @@ def calibrate(
     target_ms: float = REAL_TIME_MS,
     ladder: str = "paper",
     protocol: str = PROTOCOLS[0],
-    request: gr.Request = None,
+    request: gr.Request = None,  # type: ignore[assignment]
 ) -> dict:
     """Measures the server's CPU and finds the resolution for a target, after whatever is measured already.
 
@@ -110,7 +110,11 @@ def solve(calibration: Any, target_ms: float) -> dict:
         return solve_calibration(read_calibration(calibration), target_ms)
 
 
-def recognize(picture: Any, resolution: int = DEFAULT_RESOLUTION, request: gr.Request = None) -> dict:
+def recognize(
+    picture: Any,
+    resolution: int = DEFAULT_RESOLUTION,
+    request: gr.Request = None,  # type: ignore[assignment]
+) -> dict:
     """Finds the faces of a picture and their emotions.
 
     Args:
@@ -146,5 +150,5 @@ def build(uploads: bool = True) -> None:
     """
     # Whoever waits for a measurement holds a place; who computes is the board's and the gate's matter.
     for endpoint in (calibrate, solve, *([recognize] if uploads else [])):
-        description = endpoint.__doc__.partition("\n")[0]
+        description = (endpoint.__doc__ or "").partition("\n")[0]
         gr.api(endpoint, api_name=endpoint.__name__, api_description=description, concurrency_limit=16)
