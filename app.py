@@ -137,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         share=False,
         state_session_capacity=serving.MOST_SESSIONS,
         app_kwargs=serving.app_settings(),
+        ssr_mode=False,  # a Space asks for it; Node.js would then answer in front of our headers and /health
         enable_monitoring=False,  # its page would show the paths of all visitors' requests
         **https,
         max_threads=256,  # whoever waits for a turn or a measurement holds one

@@ -1,7 +1,5 @@
 """The page as a stranger meets it: in a frame, over plain http, without a camera, and what it asks and keeps."""
 
-import http.server
-import threading
 import urllib.request
 
 import pytest
@@ -9,7 +7,7 @@ from PIL import Image
 
 from tests.browser.test_calibration import MEASURED_MS, press_run, status
 from tests.browser.test_live import FIRST_ANSWER_MS, start_camera, upload
-from tests.servers import start_server
+from tests.servers import framing_page, start_server
 
 TABS = ("Live", "Video", "Calibration", "Results")
 
@@ -68,23 +66,8 @@ def test_every_tab_in_use_asks_nobody_else_and_keeps_no_picture(browser, server,
 @pytest.fixture
 def framing():
     """A page of another host that shows an address in a frame with a camera; returns its address for it."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            shown = self.path.removeprefix("/?")
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            frame = f'<iframe src="{shown}" allow="camera" width="1200" height="900"></iframe>'
-            self.wfile.write(f"<!doctype html>{frame}".encode())
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://localhost:{server.server_port}/?"
-    server.shutdown()
+    with framing_page() as port:
+        yield f"http://localhost:{port}/?"
 
 
 def test_a_strangers_page_may_not_frame_it(browser, server, framing):
