@@ -153,6 +153,7 @@ def test_switched_off_there_is_neither_camera_nor_upload_and_the_rest_stays(brow
         info = urllib.request.urlopen(f"{server.url}/gradio_api/info").read().decode()
         assert '"/recognize"' not in info
         assert '"/recognize_picture"' not in info
+        assert '"/video"' not in info
         assert '"/calibrate"' in info
     finally:
         page.close()
