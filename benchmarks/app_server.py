@@ -80,7 +80,7 @@ def running_app(**environment: str) -> Iterator[AppServer]:
                 process.kill()
                 raise RuntimeError(f"the app is not ready after {seconds:.0f} s: {process.communicate()[0]}")
             time.sleep(_POLL_SECONDS)
-        yield AppServer(url, psutil.Process(process.pid), answers_s, seconds)
+        yield AppServer(url, psutil.Process(process.pid), answers_s or seconds, seconds)
     finally:
         process.terminate()
         process.communicate(timeout=30)

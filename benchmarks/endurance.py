@@ -50,7 +50,8 @@ def main() -> None:
     with_face = 0
     started = time.perf_counter()
     for number in range(1, options.frames + 1):
-        with_face += bool(pipeline.run(frames).boxes)
+        record_of_frame = pipeline.run(frames)
+        with_face += bool(record_of_frame and record_of_frame.boxes)
         if number % FIRST_FRAMES == 0 or number == options.frames:
             samples[number] = memory_mb("VmRSS")
             print(f"{number} frames, {samples[number]} MB", file=sys.stderr)

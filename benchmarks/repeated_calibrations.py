@@ -56,12 +56,14 @@ class Trial:
     @property
     def close(self) -> bool:
         """Whether the verified latency lies within 10 % of the predicted one."""
-        return self.resolution is not None and abs(self.verified_ms / self.predicted_ms - 1) <= CLOSE
+        if self.verified_ms is None or self.predicted_ms is None:
+            return False
+        return abs(self.verified_ms / self.predicted_ms - 1) <= CLOSE
 
     @property
     def fits(self) -> bool:
         """Whether the verified latency is at most 1.05 times the target."""
-        return self.resolution is not None and self.verified_ms <= OVER * TARGET_MS
+        return self.verified_ms is not None and self.verified_ms <= OVER * TARGET_MS
 
 
 def trial(number: int) -> tuple[Trial, dict]:
@@ -74,6 +76,7 @@ def trial(number: int) -> tuple[Trial, dict]:
         MeasurementFailed: If the measuring process failed, died or hung.
     """
     *_, last = calibrate(MODEL, RUNTIME, TARGET_MS, seed=number)
+    assert last.record is not None, "the last progress has it"
     reference, answer = last.record["reference"], last.record["answers"]["largest"]
     machine = last.record["environment"]
     done = Trial(

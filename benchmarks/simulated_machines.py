@@ -133,7 +133,9 @@ def covered(machine: Machine, noise: float, generator: np.random.Generator) -> d
     intervals = {}
     for name, curve in curves.items():
         resampled = resample_runs([point.visits for point in fitted_points(points, curve.name)])
-        intervals[name] = solve(curve, TARGET_MS, resampled).interval
+        interval = solve(curve, TARGET_MS, resampled).interval
+        assert interval is not None, "there were draws"
+        intervals[name] = interval
     return {
         name: low <= machine.truth and (high is None or machine.truth <= high)
         for name, (low, high) in intervals.items()

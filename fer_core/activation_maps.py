@@ -44,4 +44,5 @@ def activation_maps(
     """Returns the map of each face for the emotion read in it, see ``activation_map``; None goes with no faces."""
     if not faces:
         return []
-    return [activation_map(of, head, face.emotion) for face, of in zip(faces, features, strict=True)]
+    of_each = [] if features is None else features
+    return [activation_map(of, head, face.emotion) for face, of in zip(faces, of_each, strict=True)]

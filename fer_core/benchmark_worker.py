@@ -239,7 +239,7 @@ class _Worker:
         self._frames = read_frames(Path(path))
 
     def block(self, count: int) -> None:
-        records = itertools.takewhile(bool, (self._pipeline.run(self._frames) for _ in range(count)))
+        records = itertools.islice(iter(lambda: self._pipeline.run(self._frames), None), count)
         self._send("block", frames=[asdict(record) for record in records])
 
     def memory(self) -> None:

@@ -262,7 +262,8 @@ class _Calibration:
         self, process: MeasuringProcess, loop: ClosedLoop, known: KnownAccuracy, largest: Answer
     ) -> Generator[Progress, None, Answer | None]:
         """Verifies the economical answer; returns it, or None. A size that misses the target is passed over."""
-        fitting = [size for size in known.by_resolution if size <= largest.resolution]
+        most = largest.resolution
+        fitting = [size for size in known.by_resolution if most is not None and size <= most]
         while (size := known.economical_size(fitting)) is not None:
             curve = trusted_curve(self._sorted(), self.target_ms)
             predicted = predict(curve, size)

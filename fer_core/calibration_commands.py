@@ -69,6 +69,7 @@ def run_calibrate(options: argparse.Namespace) -> int:
     except MeasurementFailed as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 2
+    assert progress.record is not None, "the last progress has it"
     _write(progress.record, options.output)
     return 0
 

@@ -78,6 +78,10 @@ class _Polynomial(Curve):
         """Highest power of the resolution."""
         return len(self.resolutions) - 1
 
+    @abstractmethod
+    def weights(self, at: np.ndarray) -> np.ndarray:
+        """See ``Curve.weights``; a polynomial is always such a sum."""
+
     def refit(self, latencies: np.ndarray, at: np.ndarray) -> np.ndarray:
         return latencies @ self.weights(at).T
 

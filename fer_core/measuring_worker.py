@@ -71,7 +71,7 @@ class _Worker:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._settings: dict = {}
-        self._bench: _Bench | None = None
+        self._bench: _Bench  # since the first request, ``load``
         self._reference: _Bench | None = None
         self._ready: set[int] = set()
 

@@ -66,6 +66,7 @@ def read_picture(data: bytes) -> np.ndarray:
     except UnidentifiedImageError:
         raise PictureError(f"{expected}, but the {len(data)} bytes are none of these") from None
     except Image.DecompressionBombError:
+        assert Image.MAX_IMAGE_PIXELS is not None
         refused = 2 * Image.MAX_IMAGE_PIXELS / 1e6  # Pillow's own limit, before the size can be asked for
         raise PictureError(
             f"the picture must have at most {LARGEST_MEGAPIXELS} megapixels, but has more than {refused:.0f}"

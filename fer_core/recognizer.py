@@ -122,6 +122,7 @@ class EmotionRecognizer:
             crops = np.stack([square_crop(image, box, self.resolution) for box in found.xyxy]).astype(np.float32)
             cropped = time.perf_counter()
             probabilities_of, features = self.classify_with_features(crops)
+            assert found.confidence is not None
             for box, score, row in zip(found.xyxy, found.confidence, probabilities_of, strict=True):
                 probabilities = dict(zip(EMOTIONS, row.tolist(), strict=True))
                 faces.append(Face(tuple(round(float(edge)) for edge in box), float(score), probabilities))  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
@@ -152,6 +152,26 @@ def measured_rows(models: Path | None = None) -> list[MeasuredRow]:
         ModelFileError: If a file is damaged.
     """
     return [row for name in ARCHITECTURES for row in read_results(name, models).rows]
+
+
+def results_record(models: Path | None = None) -> dict:
+    """Returns every accuracy that was measured, with its origin, and the paper's table, JSON-ready.
+
+    Args:
+        models: Folder of all models; by default this project's.
+
+    Returns:
+        ``measured``, a list of ``MeasuredRow``, and ``paper``, its Table 2 by model; keys are texts.
+
+    Raises:
+        ModelFileError: If a file is damaged.
+    """
+    measured = []
+    for row in measured_rows(models):
+        by_resolution = {str(size): share for size, share in row.accuracy_by_resolution.items()}
+        measured.append(asdict(row) | {"accuracy_by_resolution": by_resolution})
+    paper = {model: asdict(row) for model, row in PAPER_TABLE_2.items()}
+    return {"schema_version": model_files.SCHEMA_VERSION, "measured": measured, "paper": paper}
 
 
 def _row(model: str, protocol: str, figures: dict) -> MeasuredRow:

@@ -86,7 +86,7 @@ def import_openvino():
     """Imports OpenVINO without its usage reports, for which nobody was asked."""
     if "openvino" not in sys.modules:
         # OpenVINO then uses its own empty stand-in for the reporting package.
-        sys.modules.setdefault("openvino_telemetry", None)
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     return openvino

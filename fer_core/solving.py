@@ -114,7 +114,9 @@ def solve(
         monotone=bool(np.all(np.diff(values) >= -2 * _rounding(curve, grid, target)[1:])),
         predicted_min_ms=float(values.min()),
         predicted_max_ms=float(values.max()),
-        lebesgue_constant=float(np.abs(weights).sum(axis=1).max()) if curve.interpolates else None,
+        lebesgue_constant=None
+        if weights is None or not curve.interpolates
+        else float(np.abs(weights).sum(axis=1).max()),
         noise_gain=None if at_answer is None else float(np.sqrt(np.sum(at_answer**2))),
         interval=interval,
         warnings=(),

@@ -130,7 +130,7 @@ def leak(rows: Iterable[MeasuredRow], model: str) -> Leak | None:
     if mixed.accuracy_std is not None and apart.accuracy_std is not None:
         spread = (mixed.accuracy_std**2 + apart.accuracy_std**2) ** 0.5
     for size in (mixed.resolution, apart.resolution):
-        pair = mixed.accuracy_at(size), apart.accuracy_at(size)
-        if None not in pair:
-            return Leak(model, *pair, (size, size), spread)
+        with_mixed, with_apart = mixed.accuracy_at(size), apart.accuracy_at(size)
+        if with_mixed is not None and with_apart is not None:
+            return Leak(model, with_mixed, with_apart, (size, size), spread)
     return Leak(model, mixed.accuracy, apart.accuracy, (mixed.resolution, apart.resolution), spread)

@@ -66,8 +66,8 @@ def choices(rows: Iterable[MeasuredRow], calibrations: Iterable[Measurements]) -
     for measurements in calibrations:
         if row := by_model.get(measurements.model):
             for size in sorted({row.resolution, *row.accuracy_by_resolution}):
-                if latency := latency_at(measurements, size):
-                    accuracy = row.accuracy_at(size)
+                latency, accuracy = latency_at(measurements, size), row.accuracy_at(size)
+                if latency is not None and accuracy is not None:
                     found.append(Choice(row.model, measurements.runtime, size, latency[0], accuracy, latency[1]))
     return found
 

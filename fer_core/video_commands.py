@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         print("interrupted: nothing was written", file=sys.stderr)
         return _INTERRUPTED
     summary = progress.summary
+    assert summary is not None, "the last progress has it"
     print(
         f"{options.file}: {summary.frames} frames, {summary.seconds:.1f} s, a face in {summary.frames_with_face} of "
         f"them, {summary.tracks} track{'' if summary.tracks == 1 else 's'}",

@@ -25,7 +25,7 @@ def timeline(
         unsure_below: Confidence under which the answer is "unsure", drawn as a line; 0 for none.
     """
     figure = go.Figure()
-    times: list[float | None] = []
+    times: list[float] = []
     rows: list[Mapping[str, float] | None] = []
     for time, row in zip(times_s, probabilities, strict=True):
         if times and time - times[-1] > LONGEST_GAP_SECONDS:

@@ -89,7 +89,7 @@ class VideoReader:
     def __init__(self, source: Path | BinaryIO, limits: VideoLimits | None = None) -> None:
         self._limits = limits
         self._owned: BinaryIO | None = None
-        self._container: av.container.InputContainer | None = None
+        self._opened: av.container.InputContainer | None = None
         self.damaged = 0
         self._end_ticks = 0
         try:
@@ -119,17 +119,17 @@ class VideoReader:
         limits = self._limits
         if limits is not None and size > limits.megabytes * 1e6:
             raise VideoError(f"the file must have at most {limits.megabytes:g} MB, but has {size / 1e6:.1f} MB")
-        stream = self._stream(file)
+        container, stream = self._stream(file)
         if limits is not None and max(stream.width, stream.height) > limits.side:
             raise VideoError(
                 f"the pictures must be at most {limits.side} px wide and high, but are {stream.width} x {stream.height}"
             )
-        self.seconds, self.frames = _announced(self._container, stream)
+        self.seconds, self.frames = _announced(container, stream)
         if self.seconds is None:
             # Recordings of a browser, for one, do not say it; to read the file through is quick beside decoding it.
-            self.seconds, self.frames = _counted(self._container, stream)
-            self._container.close()
-            stream = self._stream(file)
+            self.seconds, self.frames = _counted(container, stream)
+            container.close()
+            container, stream = self._stream(file)
         if limits is not None:
             if self.seconds > limits.seconds:
                 raise VideoError(f"the video must last at most {limits.seconds:g} s, but lasts {self.seconds:.1f} s")
@@ -142,31 +142,32 @@ class VideoReader:
         self.pixel_aspect = float(stream.sample_aspect_ratio or 1)
         self._clock = _Clock(stream)
         self.time_base = self._clock.time_base
-        self._video = stream
+        self._container, self._video = container, stream
 
-    def _stream(self, file: BinaryIO) -> av.VideoStream:
-        """Opens the container and returns its main video stream."""
+    def _stream(self, file: BinaryIO) -> tuple[av.container.InputContainer, av.VideoStream]:
+        """Opens the container; returns it and its main video stream."""
         file.seek(0)
         try:
             # No protocol is allowed, or a file that names other files could have the server open them.
-            self._container = av.open(file, container_options={"protocol_whitelist": "none"}, metadata_errors="replace")  # type: ignore[assignment]
+            container = av.open(file, "r", container_options={"protocol_whitelist": "none"}, metadata_errors="replace")
         except (av.error.FFmpegError, OSError, UnicodeDecodeError) as error:
             raise VideoError(f"{_EXPECTED}, but this is none, or its beginning is damaged ({_said(error)})") from error
-        name = self._container.format.name
-        brand = self._container.metadata.get("major_brand", "").strip()
+        self._opened = container
+        name = container.format.name
+        brand = container.metadata.get("major_brand", "").strip()
         if name in _NOT_VIDEOS or name.endswith("_pipe") or brand in _PICTURE_BRANDS:
             raise VideoError(f"{_EXPECTED}, but this is a picture or a text ({brand or name})")
-        streams = list(self._container.streams.video)
+        streams = list(container.streams.video)
         # The cover of a song is a video stream of one picture.
         streams = [one for one in streams if av.stream.Disposition.attached_pic not in one.disposition]
         if not streams:
-            others = {str(stream.type) for stream in self._container.streams} - {"video"}
+            others = {str(stream.type) for stream in container.streams} - {"video"}
             kinds = sorted(others) or ["no stream"]
             raise VideoError(f"{_EXPECTED}, but this file has no pictures, only {' and '.join(kinds)}")
         stream = streams[0]
         if stream.codec_context is None:
             raise VideoError(f"{_EXPECTED}, but this one is coded in a way that cannot be read here")
-        return stream
+        return container, stream
 
     def _decoded(self) -> Iterator[SourceFrame]:
         limits = self._limits
@@ -218,8 +219,8 @@ class VideoReader:
 
     def close(self) -> None:
         """Closes what was opened here."""
-        if self._container is not None:
-            self._container.close()
+        if self._opened is not None:
+            self._opened.close()
         if self._owned is not None:
             self._owned.close()
 
@@ -234,8 +235,8 @@ class _Clock:
     """Media time of frames, from 0 and always growing, whatever the file's own clock does."""
 
     def __init__(self, stream: av.VideoStream) -> None:
-        self._source_base = stream.time_base
-        self.time_base = max(stream.time_base, FINEST_TIME_BASE)
+        self._source_base = stream.time_base or FINEST_TIME_BASE
+        self.time_base = max(self._source_base, FINEST_TIME_BASE)
         rate = stream.guessed_rate or stream.average_rate or Fraction(25)
         self._step = max(1, round(1 / rate / self.time_base))
         self._offset: int | None = None
@@ -282,12 +283,12 @@ def _counted(container: av.container.InputContainer, stream: av.VideoStream) -> 
                 continue
             frames += 1
             if packet.pts is not None:
-                time = float(packet.pts * packet.time_base)
+                time = float(packet.pts * (packet.time_base or FINEST_TIME_BASE))
                 first = time if first is None else min(first, time)
                 last = time if last is None else max(last, time)
     except av.error.FFmpegError:
         pass  # decoding will meet it again, and count it
-    if first is None:
+    if first is None or last is None:
         return frames * step, frames
     return last - first + step, frames
 

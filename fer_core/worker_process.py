@@ -76,6 +76,9 @@ class WorkerProcess:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._lines = self._process.stdin, self._process.stdout
         self._deadline = time.monotonic() + self._time_limit_s
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -88,11 +91,11 @@ class WorkerProcess:
         self._process.wait()
         self._reader.join()
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.stdout.close()
+            self._requests.close()
+        self._lines.close()
 
     def _read(self) -> None:
-        for line in self._process.stdout:
+        for line in self._lines:
             self._answers.put(line)
         self._answers.put(None)
 
@@ -110,8 +113,8 @@ class WorkerProcess:
             MeasurementCanceled: If it was canceled.
         """
         try:
-            self._process.stdin.write(json.dumps({"request": request} | fields) + "\n")
-            self._process.stdin.flush()
+            self._requests.write(json.dumps({"request": request} | fields) + "\n")
+            self._requests.flush()
         except BrokenPipeError:
             raise self._died(activity) from None
         while True:

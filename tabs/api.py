@@ -1,12 +1,4 @@
-"""The page's operations as named endpoints for ``gradio_client``: ``/calibrate``, ``/solve`` and ``/recognize``.
-
-from gradio_client import Client, handle_file
-
-client = Client("http://127.0.0.1:7860")
-record = client.predict("scalable-env2b0", "openvino", 40, api_name="/calibrate")
-record = client.predict(record, 25, api_name="/solve")
-record = client.predict(handle_file("face.jpg"), api_name="/recognize")
-"""
+"""The page's operations as named endpoints for ``gradio_client``; the README calls each of them."""
 
 from __future__ import annotations
 
@@ -28,13 +20,17 @@ from fer_core.measuring import MeasurementCanceled, MeasurementFailed
 from fer_core.points import check_target
 from fer_core.recognition_record import recognition_record
 from fer_core.recognizer import DEFAULT_RESOLUTION
-from fer_core.results import REAL_TIME_MS
+from fer_core.results import REAL_TIME_MS, results_record
+from fer_core.stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW
+from fer_core.video import VideoCanceled
 
 from . import engine
 from .board import Task, board
 from .components import read_upload
 from .resolution import RESOLUTIONS
-from .visitors import name_of
+from .video import BUSY
+from .video_job import Settings, VideoJob
+from .visitors import name_of, visitors
 
 
 @contextmanager
@@ -44,7 +40,7 @@ def _refusing() -> Iterator[None]:
         yield
     except MeasurementRunning as error:
         raise gr.Error(board.paused(), print_exception=False) from error
-    except (ValueError, MeasurementFailed, MeasurementCanceled) as error:
+    except (ValueError, MeasurementFailed, MeasurementCanceled, VideoCanceled) as error:
         raise gr.Error(str(error), print_exception=False) from error
 
 
@@ -71,7 +67,7 @@ def calibrate(
     target_ms: float = REAL_TIME_MS,
     ladder: str = "paper",
     protocol: str = PROTOCOLS[0],
-    request: gr.Request = None,
+    request: gr.Request = None,  # type: ignore[assignment]
 ) -> dict:
     """Measures the server's CPU and finds the resolution for a target, after whatever is measured already.
 
@@ -110,7 +106,23 @@ def solve(calibration: Any, target_ms: float) -> dict:
         return solve_calibration(read_calibration(calibration), target_ms)
 
 
-def recognize(picture: Any, resolution: int = DEFAULT_RESOLUTION, request: gr.Request = None) -> dict:
+def _check_resolution(resolution: int) -> None:
+    if resolution not in RESOLUTIONS:
+        raise ValueError(f"resolution must be one of {', '.join(map(str, RESOLUTIONS))}, but got {resolution!r}")
+
+
+def _uploaded(name: str, value: Any) -> bytes:
+    # Gradio has made sure that this, and nothing else with a path, lies among the uploads.
+    if not is_file_obj_with_meta(value):
+        raise ValueError(f"{name} must be an uploaded file, but got {type(value).__name__}")
+    return read_upload(value["path"])
+
+
+def recognize(
+    picture: Any,
+    resolution: int = DEFAULT_RESOLUTION,
+    request: gr.Request = None,  # type: ignore[assignment]
+) -> dict:
     """Finds the faces of a picture and their emotions.
 
     Args:
@@ -124,12 +136,8 @@ def recognize(picture: Any, resolution: int = DEFAULT_RESOLUTION, request: gr.Re
         gr.Error: If the picture or the resolution is unusable, the model's files are, or the CPU is being measured.
     """
     with _refusing():
-        if resolution not in RESOLUTIONS:
-            raise ValueError(f"resolution must be one of {', '.join(map(str, RESOLUTIONS))}, but got {resolution!r}")
-        # Gradio has made sure that this, and nothing else with a path, lies among the uploads.
-        if not is_file_obj_with_meta(picture):
-            raise ValueError(f"picture must be an uploaded file, but got {type(picture).__name__}")
-        data = read_upload(picture["path"])
+        _check_resolution(resolution)
+        data = _uploaded("picture", picture)
         loaded = engine.recognizer()
         with gate.turn(name_of(request)):
             record = recognition_record(picture.get("orig_name") or "picture", data, loaded.at(resolution))
@@ -138,13 +146,59 @@ def recognize(picture: Any, resolution: int = DEFAULT_RESOLUTION, request: gr.Re
         return record
 
 
+def video(
+    film: Any,
+    resolution: int = DEFAULT_RESOLUTION,
+    request: gr.Request = None,  # type: ignore[assignment]
+) -> dict:
+    """Follows the faces of a video and their emotions, frame by frame.
+
+    Args:
+        film: An uploaded file, with ``gradio_client`` a ``handle_file(...)``.
+        resolution: Side of the model's input in pixels, one of the live tab's.
+
+    Returns:
+        The table that ``video --table OUT.json`` writes.
+
+    Raises:
+        gr.Error: If the video or the resolution is unusable, the model's files are, or the client's last video is
+            not finished.
+    """
+    with _refusing():
+        _check_resolution(resolution)
+        settings = Settings(resolution, DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW)
+        job = VideoJob(_uploaded("film", film), settings, name_of(request))
+        visitor = visitors.of(request)
+        if visitor.video is not None and not visitor.video.ended.is_set():
+            raise ValueError(BUSY)
+        visitor.watch(job)
+        job.start()
+        job.ended.wait()
+        result = job.take_result()
+        assert result is not None, "nobody else takes it"
+        return json.loads(result.json)
+
+
+def results() -> dict:
+    """Returns every accuracy that was measured, with its origin, and the paper's table.
+
+    Returns:
+        The record of ``results.results_record``.
+
+    Raises:
+        gr.Error: If the record of a model is damaged.
+    """
+    with _refusing():
+        return results_record()
+
+
 def build(uploads: bool = True) -> None:
     """Registers the endpoints with the Blocks under construction.
 
     Args:
-        uploads: Whether pictures are taken: without them there is no ``/recognize``.
+        uploads: Whether pictures and videos are taken: without them there is neither ``/recognize`` nor ``/video``.
     """
     # Whoever waits for a measurement holds a place; who computes is the board's and the gate's matter.
-    for endpoint in (calibrate, solve, *([recognize] if uploads else [])):
-        description = endpoint.__doc__.partition("\n")[0]
+    for endpoint in (calibrate, solve, results, *([recognize, video] if uploads else [])):
+        description = (endpoint.__doc__ or "").partition("\n")[0]
         gr.api(endpoint, api_name=endpoint.__name__, api_description=description, concurrency_limit=16)

@@ -145,6 +145,7 @@ class Board:
             if run.task == task and run.kept is not None:
                 return run.kept
             if run.task == task and run.owner == owner:
+                assert run.error is not None, "it has ended without a calibration"
                 raise run.error
 
     def _join(self, task: Task, owner: str) -> _Run:
@@ -161,7 +162,7 @@ class Board:
     def _measure(self, run: _Run, steps: Iterator[Progress]) -> None:
         try:
             for progress in steps:
-                if progress.record is not None:
+                if progress.record is not None and progress.measurements is not None:
                     run.kept = Kept(progress.measurements, progress.record, time.monotonic(), run.owner)
                     self._keep(run.task, run.kept)
                 run.progress = progress

@@ -105,9 +105,9 @@ def advice(
     Returns:
         HTML; empty where the frames are in time.
     """
-    if not is_slow(timings, target_ms):
-        return ""
     p95 = percentiles(timings)
+    if p95 is None or not is_slow(timings, target_ms):
+        return ""
     stage = max(STAGES, key=lambda name: p95[name])
     levers = []
     if stage == "classify":

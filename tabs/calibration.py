@@ -149,6 +149,7 @@ def on_run(model, runtime, ladder, protocol, target_ms, meaning, curves, noise, 
         yield _solved(panel.message(str(error), alert=True), asked, request)
         return
     visitors.of(request).calibration = kept = board.last(measured)
+    assert kept is not None, "it was just measured"
     yield _solved(panel.message(f"Measured: {_described(kept)}."), asked, request)
 
 

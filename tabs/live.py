@@ -76,7 +76,7 @@ def _answer(
             maps = []
             if why:
                 features = [session.features_of(face.track_id) for face in faces]
-                maps = activation_maps(faces, features, loaded.runtime.head)
+                maps = activation_maps(faces, [of for of in features if of is not None], loaded.runtime.head)
             drawn = draw_faces(*reduced(image, faces, picture.LARGEST_SHOWN_SIDE), activations=maps)
         with session.timed("encode"):
             jpeg = encode_jpeg(drawn)

@@ -72,14 +72,15 @@ def follow(visitor: Visitor, target_ms: float) -> Followed:
     """
     kept = next((each for each in (board.latest(), visitor.calibration) if each and is_of_this_machine(each)), None)
     last, now = visitor.followed, time.monotonic()
-    same_question = last is not None and last.kept is kept and last.target_ms == target_ms
-    if same_question and now - last.decided < (_AGAIN_SECONDS if last.answered else _WAITING_SECONDS):
+    if last is not None and (last.kept is not kept or last.target_ms != target_ms):
+        last = None  # that was another question
+    if last is not None and now - last.decided < (_AGAIN_SECONDS if last.answered else _WAITING_SECONDS):
         return last
     pixels, answered, note = _answer(kept, visitor.other_stages_p95_ms, target_ms)
-    if same_question and last.answered and answered and abs(pixels - last.pixels) <= _SAME_SHARE * last.pixels:
+    if last is not None and last.answered and answered and abs(pixels - last.pixels) <= _SAME_SHARE * last.pixels:
         pixels, note = last.pixels, last.note
-    visitor.followed = Followed(pixels, answered, note, kept, target_ms, now)
-    return visitor.followed
+    visitor.followed = followed = Followed(pixels, answered, note, kept, target_ms, now)
+    return followed
 
 
 def _answer(kept: Kept | None, others_ms: float | None, target_ms: float) -> tuple[int, bool, str]:
@@ -96,7 +97,8 @@ def _answer(kept: Kept | None, others_ms: float | None, target_ms: float) -> tup
     largest = largest_answer(kept.measurements, left_ms, known)
     if largest.resolution is None:
         return min(RESOLUTIONS), False, f"For {left_ms:.1f} ms, {largest.reason}."
-    pixels = (economical_answer(kept.measurements, left_ms, known, largest) or largest).resolution
+    economical = economical_answer(kept.measurements, left_ms, known, largest)
+    pixels = (economical and economical.resolution) or largest.resolution
     note = f"The calibration says {pixels} px for the {left_ms:.1f} ms that the other stages leave."
     trained = trained_range()
     if trained is None:

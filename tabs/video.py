@@ -120,6 +120,7 @@ def _analyzed(source: bytes, wanted: int | str, smoothing_s: float, unsure_below
         logger.exception("a video could not be analyzed")
         yield Shown(panel.message(FAILED, alert=True))
         return
+    assert result is not None, "nobody else takes it"
     settings = f"analyzed at {pixels} px in {job.frame_ms:.0f} ms a frame" + (f" ({note})" if note else "")
     status = views.summary_html(result.summary, settings)
     yield _results(status, job, result)
@@ -140,8 +141,10 @@ def _results(status: str, job: VideoJob, result: Result) -> Shown:
 
 
 def _timeline(job: VideoJob, number: int):
-    track = job.tracks[number]
-    return timeline(track.times_s, track.probabilities, job.progress.summary.seconds, job.settings.unsure_below)
+    assert job.progress is not None
+    assert job.progress.summary is not None, "shown after the end"
+    track, seconds = job.tracks[number], job.progress.summary.seconds
+    return timeline(track.times_s, track.probabilities, seconds, job.settings.unsure_below)
 
 
 def on_run(path: str | None, wanted, smoothing_s, unsure_below, request: gr.Request):

@@ -90,8 +90,8 @@ class VideoJob:
         while not self.ended.wait(_POLL_SECONDS):
             yield
 
-    def take_result(self) -> Result:
-        """Returns the result and forgets it, all but the tracks.
+    def take_result(self) -> Result | None:
+        """Returns the result and forgets it, all but the tracks; None if it was taken before.
 
         Raises:
             ValueError, ModelFileError: If the video or the model cannot be used.
@@ -128,7 +128,8 @@ class VideoJob:
         session = recognizer.stream(settings.smoothing_s, settings.unsure_below)
         video, rows, record = io.BytesIO(), io.StringIO(), io.StringIO()
         tables: list[Table] = [CsvTable(rows), JsonTable(record)]
-        steps = annotate_video(io.BytesIO(self._source), session, video, tables, limits=LIMITS, cancel=self.cancel)
+        source = io.BytesIO(self._source or b"")
+        steps = annotate_video(source, session, video, tables, limits=LIMITS, cancel=self.cancel)
         try:
             while True:
                 # One frame a turn: others' frames come in between.

@@ -5,11 +5,16 @@ import re
 import subprocess
 import sys
 
+import gradio as gr
 import pytest
 from PIL import Image
 
+from fer_core import __main__ as command_line
 from fer_core.model_files import MODELS_FOLDER, read_metrics
+from tabs import api
 from tests.conftest import ROOT
+from tests.films import write_film
+from tests.tabs.test_calibration import uploaded
 
 README = (ROOT / "README.md").read_text()
 
@@ -35,13 +40,47 @@ def test_card_is_written_from_the_metrics(tmp_path):
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def test_the_example_for_other_programs_runs_as_printed(server, astronaut, tmp_path):
+def example_for_other_programs():
     (code,) = [block for block in PYTHON if "gradio_client" in block]
+    return code
+
+
+def test_the_example_for_other_programs_runs_as_printed(server, astronaut, tmp_path):
+    code = example_for_other_programs()
     Image.fromarray(astronaut).save(tmp_path / "face.jpg")
+    write_film(tmp_path / "film.mp4", [astronaut] * 5, [0, 40, 80, 120, 160])
     code = code.replace("http://127.0.0.1:7860", server.url)  # the port alone is another one
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^happiness \d+ \d+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^happiness happiness \d+ \d+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^scalable-env2b0 \S+ 0\.\d+$", done.stdout, re.MULTILINE)
+
+
+def test_the_example_calls_every_operation():
+    with gr.Blocks() as blocks:
+        api.build()
+    called = re.findall(r'api_name="(/\w+)"', example_for_other_programs())
+    assert sorted(called) == sorted(blocks.get_api_info()["named_endpoints"])
+
+
+COMMANDS = re.findall(r"^python -m fer_core (.+)$", README, re.MULTILINE)
+
+
+def test_the_commands_run_as_printed(astronaut, tmp_path, monkeypatch):
+    """Calibration of a whole ladder and benchmark take minutes: of these two the arguments alone are read."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(astronaut).save(tmp_path / "face.jpg")
+    write_film(tmp_path / "FILM.mp4", [astronaut] * 5, [0, 40, 80, 120, 160])
+    (tmp_path / "this-machine.json").write_bytes(uploaded())
+    assert {command.split()[0] for command in COMMANDS} == {"recognize", "calibrate", "solve", "video", "benchmark"}
+    for command in COMMANDS:
+        words = command.replace("PICTURE...", "face.jpg").split()
+        if words[0] in ("calibrate", "benchmark"):
+            assert command_line._parser().parse_args(words).command == words[0]
+        else:
+            assert command_line.main(words) == 0, command
+    assert (tmp_path / "ANNOTATED.mp4").stat().st_size > 1000
+    assert (tmp_path / "EMOTIONS.csv").read_text().count("happiness") > 5
 
 
 def test_the_example_in_python_runs_as_printed(astronaut, capsys):

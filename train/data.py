@@ -189,15 +189,16 @@ def kdef_folds(people: Sequence[str]) -> list[list[str]]:
 
 
 def _kdef_parts(pictures: Sequence[Picture], fold: int) -> np.ndarray:
-    test_people = kdef_folds([picture.person for picture in pictures])[fold]
-    others = sorted({picture.person for picture in pictures} - set(test_people))
+    people = [picture.person for picture in pictures if picture.person is not None]  # KDEF names everybody
+    test_people = kdef_folds(people)[fold]
+    others = sorted(set(people) - set(test_people))
     # One fold of twelve among the 48 people left: 4 people, both sexes.
     sexes = [person[0] for person in others]
     splitter = StratifiedKFold(min(12, sexes.count("F"), sexes.count("M")), shuffle=True, random_state=0)
     _, validation = next(splitter.split(others, sexes))
     part_of = dict.fromkeys(others, "train")
     part_of |= dict.fromkeys(test_people, "test") | {others[index]: "validation" for index in validation}
-    return np.array([part_of[picture.person] for picture in pictures])
+    return np.array([part_of[person] for person in people])
 
 
 def _mixed_parts(pictures: Sequence[Picture], seed: int) -> np.ndarray:

@@ -191,6 +191,7 @@ def _score_runs(name: str, data: Path, options: argparse.Namespace, metrics: dic
     if not model_files.is_trained(base.model):
         # A model without weights here shows how its first run went.
         first = model_files.read_metrics(base.model, _scored_models(finished[0], options.cache))
+        assert first is not None, "it was just scored"
         metrics |= {key: first[key] for key in ("trained_sizes", "trained_with", "history")}
     return combine([figures for figures, _ in scored]) | {
         "people": len({picture.person for run in finished for picture in pictures_of_test(run, pictures)}),
@@ -227,8 +228,9 @@ def _score_run(run: Progress, source: Source, pictures: list, options: argparse.
         # As a model is shipped, so that scored weights are rounded as served ones.
         export(folder, run, runs.RunData(run, options.cache).validation(), models, {})
         exported = model_files.read_metrics(run.model, models)
+    assert exported is not None
     chosen = runs.recipe_of(run)
-    resolution = options.resolution or (chosen.validation_size if chosen.one_size else DEFAULT_RESOLUTION)
+    resolution = options.resolution or (chosen.checked_at() if chosen.one_size else DEFAULT_RESOLUTION)
     recognizer = EmotionRecognizer.load(run.model, options.runtime, resolution, models)
     figures = score_pictures(recognizer, source, pictures_of_test(run, pictures), resolution)
     log.info("%s: accuracy %.4f", folder.name, figures["accuracy"])

@@ -126,7 +126,7 @@ def export(run_folder: Path, progress: Progress, validation: dict[str, Part], mo
         raise ValueError(f"export needs KERAS_BACKEND=tensorflow, but got {keras.backend.backend()}")
     name, weights = progress.model, run_folder / FINAL_WEIGHTS
     chosen = recipe_of(progress)
-    size = chosen.validation_size if chosen.one_size else DEFAULT_RESOLUTION
+    size = chosen.checked_at() if chosen.one_size else DEFAULT_RESOLUTION
     folder = model_files.model_folder(name, models)
     _write_model(name, weights, models, half=False)
     labels, logits, counts = _held_out_logits(name, models, validation, size)

@@ -127,7 +127,7 @@ def fit(
         run_folder,
         trainer,
         lambda stage: Batches(stage, training(stage), seed=100 * progress.seed + progress.stage),
-        lambda: validate(trainer, validation, recipe.validation_size),
+        lambda: validate(trainer, validation, recipe.checked_at()),
     )
     checkpoints.save_final(run_folder, model, progress)
     return model

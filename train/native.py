@@ -72,7 +72,7 @@ class _Normalization(nn.Module):
     def tensors(self) -> list[tuple[torch.Tensor, tuple[int, ...]]]:
         normalization = self.normalization
         values = (normalization.weight, normalization.bias, normalization.running_mean, normalization.running_var)
-        return [(value, (0,)) for value in values]
+        return [(value, (0,)) for value in values if value is not None]
 
 
 class _Dense(nn.Module):

@@ -149,7 +149,7 @@ def shipped_split(pictures: Sequence[Picture]) -> dict:
     run = Progress("", "", 0, 0)
     runs.hold_out(run, list(pictures))
     return {
-        "folds": kdef_folds([picture.person for picture in pictures]),
+        "folds": kdef_folds([picture.person for picture in pictures if picture.person is not None]),
         "test_fold": 0,
         "validation": run.held_out["validation"],
         "people_on_both_sides": people_on_both_sides(run, pictures),

@@ -88,6 +88,16 @@ class Recipe:
         """Epochs of all stages."""
         return sum(stage.epochs for stage in self.stages)
 
+    def checked_at(self) -> int:
+        """Returns ``validation_size``.
+
+        Raises:
+            ValueError: If this is a recipe of one size without its run.
+        """
+        if self.validation_size is None:
+            raise ValueError("expected the recipe of a run, which has a size, but got one without")
+        return self.validation_size
+
 
 # A third of Table 1 or less: on few epochs its full ranges only under-fit. Light and color, because the data sets
 # differ in them (FER+ is gray), and the paper's table has neither.

@@ -169,7 +169,7 @@ def begin_from(progress: Progress, cache: Path, name: str) -> Path:
     if first.model not in possible:
         expected = " or ".join(sorted(possible))
         raise ValueError(f"--begin {name}: expected a run of {expected}, but it is of {first.model}")
-    earlier = first
+    earlier: Progress | None = first
     while earlier:
         seen, allowed = part_of_kdef(earlier), part_of_kdef(progress)
         if seen not in ("no-kdef", allowed):

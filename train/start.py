@@ -89,6 +89,7 @@ def start(
     folder = runs.run_folder(cache, name or runs.run_name(progress))
     if begin:
         origin: str | Path | None = runs.begin_from(progress, cache, begin)
+        assert progress.begin is not None, "begin_from has set it"
         small = progress.begin["model"]
         if small != progress.model:
             origin = grow_file(small, origin, progress.model, folder / "begin.weights.h5", progress.seed)  # type: ignore[arg-type]
@@ -101,7 +102,7 @@ def start(
             from . import baselines
 
             (stage,) = chosen.stages
-            kept = baselines.feature_folder(cache, progress, chosen.validation_size)
+            kept = baselines.feature_folder(cache, progress, chosen.checked_at())
             parts = data.training(stage)["kdef"], data.validation()["kdef"]
             baselines.fit(chosen, progress, folder, data.crops["kdef"], *parts, kept, origin)
         else:

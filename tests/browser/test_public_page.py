@@ -46,7 +46,7 @@ def test_every_tab_in_use_asks_nobody_else_and_keeps_no_picture(browser, server,
     page.locator("#video-player video").wait_for(timeout=MEASURED_MS)
     open_tab(page, "Calibration")
     press_run(page, "48,64")
-    status(page).get_by_text("Measured").or_(status(page).get_by_text("Another visitor")).wait_for(timeout=MEASURED_MS)
+    status(page).get_by_text("Measured:").or_(status(page).get_by_text("Another visitor")).wait_for(timeout=MEASURED_MS)
     page.locator("#calibration-figure .main-svg").first.wait_for()
     open_tab(page, "Results")
     page.locator("#confusion-figure .main-svg").first.wait_for(timeout=20_000)
@@ -153,6 +153,7 @@ def test_switched_off_there_is_neither_camera_nor_upload_and_the_rest_stays(brow
         info = urllib.request.urlopen(f"{server.url}/gradio_api/info").read().decode()
         assert '"/recognize"' not in info
         assert '"/recognize_picture"' not in info
+        assert '"/video"' not in info
         assert '"/calibrate"' in info
     finally:
         page.close()

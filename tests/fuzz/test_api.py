@@ -11,7 +11,7 @@ from tests.fuzz.cases import JSON, cases, damaged, names_no_path
 from tests.fuzz.test_records import CALIBRATION
 from tests.test_server import request
 
-ENDPOINTS = ("recognize", "solve", "calibrate", "recognize_picture", "recognize_example")
+ENDPOINTS = ("recognize", "video", "solve", "calibrate", "results", "recognize_picture", "recognize_example")
 FILES = st.fixed_dictionaries({"path": JSON | st.text(max_size=30), "meta": st.just({"_type": "gradio.FileData"})})
 BODIES = (
     JSON.map(lambda value: json.dumps(value).encode())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from types import SimpleNamespace
 
 import gradio as gr
@@ -10,8 +12,11 @@ import pytest
 from PIL import Image
 
 from fer_core.compute import ComputeGate
+from fer_core.model_files import ModelFileError, read_metrics
 from fer_core.recognizer import Analysis, Face
+from fer_core.video import VideoCanceled
 from tabs import api
+from tabs.visitors import Visitors
 from tests.tabs.test_calibration import kept, uploaded
 
 CLIENT = SimpleNamespace(session_hash="client")
@@ -39,10 +44,14 @@ def recognizer(monkeypatch):
     monkeypatch.setattr(api, "gate", ComputeGate())
 
 
-def test_endpoints_are_named():
+@pytest.mark.parametrize(
+    ("uploads", "further"),
+    [pytest.param(True, {"/recognize", "/video"}, id="all"), pytest.param(False, set(), id="without-uploads")],
+)
+def test_endpoints_are_named(uploads, further):
     with gr.Blocks() as blocks:
-        api.build()
-    assert set(blocks.get_api_info()["named_endpoints"]) == {"/calibrate", "/solve", "/recognize"}
+        api.build(uploads)
+    assert set(blocks.get_api_info()["named_endpoints"]) == {"/calibrate", "/solve", "/results"} | further
 
 
 def test_recognize_answers_as_the_command_line_does(picture):
@@ -85,11 +94,14 @@ def test_recognize_refuses_what_is_no_picture(tmp_path):
 def test_recognize_reads_uploads_alone(value):
     with pytest.raises(gr.Error, match="picture must be an uploaded file, but got"):
         api.recognize(value, request=CLIENT)
+    with pytest.raises(gr.Error, match="film must be an uploaded file, but got"):
+        api.video(value, request=CLIENT)
 
 
-def test_recognize_refuses_other_resolutions(picture):
+@pytest.mark.parametrize("endpoint", [api.recognize, api.video], ids=["recognize", "video"])
+def test_other_resolutions_are_refused(endpoint, picture):
     with pytest.raises(gr.Error, match="resolution must be one of 64, 96, 128, 160, but got 100"):
-        api.recognize(upload(picture), 100, request=CLIENT)
+        endpoint(upload(picture), 100, request=CLIENT)
 
 
 def test_recognize_says_that_the_cpu_is_being_measured(picture):
@@ -101,8 +113,9 @@ def test_recognize_says_that_the_cpu_is_being_measured(picture):
 def test_solve_answers_from_text_and_from_an_object(form):
     record = api.solve(form(uploaded()), 30.0)
     assert record["target_ms"] == 30.0
-    assert record["answer"]["resolution"] == pytest.approx((28 / 0.0004) ** 0.5, rel=0.02)
-    assert record["answer"]["verified_ms"] is None
+    largest = record["answers"]["largest"]
+    assert largest["resolution"] == pytest.approx((28 / 0.0004) ** 0.5, rel=0.02)
+    assert largest["verified_ms"] is None
 
 
 @pytest.mark.parametrize(
@@ -141,3 +154,54 @@ def test_calibrate_goes_through_the_board(monkeypatch):
 def test_calibrate_refuses_unusable_arguments(arguments, message):
     with pytest.raises(gr.Error, match=message):
         api.calibrate(*arguments, request=CLIENT)
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """The videos that were begun, none of which ends by itself."""
+    begun = []
+    monkeypatch.setattr(api, "visitors", Visitors())
+    monkeypatch.setattr(api.VideoJob, "start", lambda job: begun.append(job))
+    return begun
+
+
+def test_a_client_has_one_video_at_a_time_and_takes_it_along(picture, jobs):
+    errors = []
+
+    def ask():
+        with pytest.raises(gr.Error) as raised:
+            api.video(upload(picture), request=CLIENT)
+        errors.append(raised.value.message)
+
+    first = threading.Thread(target=ask)
+    first.start()
+    while not jobs:
+        assert first.is_alive()
+        time.sleep(0.01)
+    ask()
+    assert errors == [api.BUSY]
+    api.visitors.forget(CLIENT)
+    assert jobs[0].cancel.is_set()
+    jobs[0]._error = VideoCanceled()
+    jobs[0].ended.set()
+    first.join()
+    assert errors[1] == str(VideoCanceled())
+
+
+def test_results_are_those_of_the_records():
+    record = api.results()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record, "Gradio sends nothing else, keys of texts alone"
+    assert record["paper"]["scalable-env2b0"]["accuracy"] == 0.96
+    ours = {row["protocol"]: row for row in record["measured"] if row["model"] == "scalable-env2b0"}
+    assert ours.keys() == read_metrics("scalable-env2b0")["protocols"].keys()
+    for protocol, figures in read_metrics("scalable-env2b0")["protocols"].items():
+        assert ours[protocol]["accuracy"] == figures["accuracy"]
+
+
+def test_damaged_records_are_told(monkeypatch):
+    def damaged():
+        raise ModelFileError("model a: metrics.json: history is damaged")
+
+    monkeypatch.setattr(api, "results_record", damaged)
+    with pytest.raises(gr.Error, match="history is damaged"):
+        api.results()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fer_core import answers
 from fer_core.answers import UNMEASURED_ACCURACY, solve_calibration
 from fer_core.calibration_files import LARGEST_FILE
 from fer_core.latency import point_of
@@ -216,6 +217,8 @@ def test_the_whole_frame_needs_frames(visitor):
 )
 def test_which_answer_the_live_tab_gets(visitor, monkeypatch, asked, of, handed_over):
     monkeypatch.setattr(tab.resolution, "trained_range", lambda: (32, 640))
+    # Without an accuracy there is one answer, the largest, whatever was measured of the shipped weights.
+    monkeypatch.setattr(answers, "known_accuracy", lambda *of: answers.KnownAccuracy())
     visitor.calibration = kept(**of)
     visitor.other_stages_ms.extend([10.0] * 20)
     px = answered_px(solved(**({"target_ms": 25.0, "meaning": tab.FRAME} | asked)))

@@ -135,7 +135,7 @@ def test_imagenet_weights_are_the_papers_default(cache, no_download, capsys, nam
         pytest.param(["evaluate"], "kdef is needed, but was not found as", id="evaluate-without-data"),
         pytest.param(["evaluate", "--protocol", "all"], "protocol must be one of", id="unknown-protocol"),
         pytest.param(["fit"], "ferplus is not prepared: run 'python -m train prepare", id="fit-before-prepare"),
-        pytest.param(["fit", "--recipe", "magic"], "recipe must be one of elastic", id="unknown-recipe"),
+        pytest.param(["fit", "--recipe", "magic"], "recipe must be one of faces, kdef", id="unknown-recipe"),
         pytest.param(["fit", "--set", "epoch=3"], "settings are epochs, learning_rate", id="unknown-recipe-key"),
         pytest.param(["fit", "--resolution", "302"], "takes no resolution, but got 302 px", id="elastic-resolution"),
         pytest.param(["fit", "--begin", "none"], "expected a finished run", id="fit-from-no-run"),

@@ -41,7 +41,7 @@ def test_settings_can_be_replaced_in_every_stage():
     [
         pytest.param(
             {"name": "magic"},
-            r"recipe must be one of faces, kdef, elastic, paper, baseline, but got 'magic'",
+            r"recipe must be one of faces, kdef, all, elastic, paper, baseline, but got 'magic'",
             id="name",
         ),
         pytest.param({"changes": {"learning_rat": "1"}}, r"settings are epochs, .* but got 'learning_rat'", id="key"),
