@@ -1,4 +1,4 @@
-"""What the server remembers of each visitor while the page is open: numbers, never pictures."""
+"""What the server remembers of each visitor while the page is open: numbers, and in memory the last camera frame."""
 
 from __future__ import annotations
 
