@@ -15,6 +15,8 @@ import gradio as gr
 
 from tabs import api, calibration, engine, live, panel, results, serving, video
 from tabs.board import board
+from tabs.front_door import LARGEST_UPLOAD_MB
+from tabs.restraints import restrain
 from tabs.visitors import name_of, visitors
 
 TITLE = "Facial emotions at a resolution your CPU can afford"
@@ -39,6 +41,8 @@ THEME = gr.themes.Default(
     button_primary_background_fill_hover_dark="*primary_800",
     color_accent="*primary_700",
 )
+
+restrain()
 
 
 def leave(request: gr.Request) -> None:
@@ -133,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         css=panel.STYLE,
         footer_links=["api", "settings"],
         run_history=False,  # it would keep pictures in the visitor's browser
-        max_file_size="50mb",  # above our own limit, whose message says both numbers
+        max_file_size=f"{LARGEST_UPLOAD_MB}mb",  # above our own limit, whose message says both numbers
         share=False,
         state_session_capacity=serving.MOST_SESSIONS,
         app_kwargs=serving.app_settings(),

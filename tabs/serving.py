@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import engine
+from .front_door import FrontDoor
 
 HEALTH = "/health"
 
@@ -86,7 +87,10 @@ def health(request: Request) -> JSONResponse:
 
 def app_settings() -> dict[str, Any]:
     """Returns the settings of the web application that Gradio makes."""
-    return {"middleware": [Middleware(PublicHeaders)], "routes": [Route(HEALTH, health)]}
+    return {
+        "middleware": [Middleware(PublicHeaders), Middleware(FrontDoor)],
+        "routes": [Route(HEALTH, health)],
+    }
 
 
 def share_heaps() -> None:

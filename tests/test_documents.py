@@ -17,6 +17,7 @@ import yaml
 
 from fer_core.calibration_files import LARGEST_FILE
 from fer_core.pictures import LARGEST_FILE_MB, LARGEST_MEGAPIXELS
+from tabs.front_door import LARGEST_UPLOAD_MB
 from tabs.video_job import LIMITS
 from tests.conftest import ROOT
 
@@ -27,9 +28,6 @@ UNTESTED = "not tested yet"
 
 def text(name: str) -> str:
     return (ROOT / name).read_text()
-
-
-LARGEST_UPLOAD_MB = re.search(r'max_file_size="(\d+)mb"', text("app.py"))[1]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
