@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tabs.sweeper import own_folder
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ["GRADIO_TEMP_DIR"] = os.environ.get("GRADIO_TEMP_DIR") or own_folder()
 
 import gradio as gr
 
@@ -95,6 +98,7 @@ HELP = """environment variables:
   FER_DEMO_SSL_CERTFILE  certificate, to serve https; with FER_DEMO_SSL_KEYFILE, its private key
   FER_DEMO_CAMERA        off: neither camera nor uploads; the examples, calibration and results stay
   FER_DEMO_FRAME_ANCESTORS  pages that may show this one in a frame; by default its own and Hugging Face's
+  GRADIO_TEMP_DIR        folder for uploads, until they are deleted; one of its own by default
 
 /health answers 200 with {"status": "ready"} or "loading", or 503 with "broken"."""
 

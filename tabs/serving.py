@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import engine
 from .front_door import FrontDoor
+from .sweeper import sweeping
 
 HEALTH = "/health"
 
@@ -90,6 +91,7 @@ def app_settings() -> dict[str, Any]:
     return {
         "middleware": [Middleware(PublicHeaders), Middleware(FrontDoor)],
         "routes": [Route(HEALTH, health)],
+        "lifespan": sweeping,
     }
 
 
