@@ -168,15 +168,18 @@ def on_solve(target_ms, meaning, curves, noise, request: gr.Request):
 
 def on_open(target_ms, meaning, curves, noise, request: gr.Request):
     """Shows the last calibration of this machine to a visitor who opens the page."""
+    # It must never take the place of what the visitor asks for meanwhile: to solve takes a moment, and at the end
+    # Gradio sends what was yielded last once more.
+    if visitors.of(request).asked:
+        return
     kept = board.latest()
+    shown = Shown()
     if kept is None:
         yield Shown(panel.message(EMPTY))
-        return
-    yield Shown(panel.message(f"The last calibration of this machine: {_described(kept)}."))
-    shown = _solved(None, (target_ms, meaning, curves, noise), request)
-    # To solve takes a moment: it must not take the place of what the visitor asked for meanwhile.
-    if not visitors.of(request).asked:
-        yield shown
+    else:
+        yield Shown(panel.message(f"The last calibration of this machine: {_described(kept)}."))
+        shown = _solved(None, (target_ms, meaning, curves, noise), request)
+    yield Shown() if visitors.of(request).asked else shown
 
 
 def on_upload(data: bytes | None, target_ms, meaning, curves, noise, request: gr.Request):

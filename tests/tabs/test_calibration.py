@@ -64,8 +64,9 @@ def solved(target_ms=20.0, meaning=tab.CLASSIFIER, curves=CURVES, noise=0):
 
 
 def test_before_anything_is_measured_the_page_says_so(visitor):
-    (opened,) = tab.on_open(20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
+    opened, last = tab.on_open(20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
     assert tab.EMPTY in opened.status
+    assert last == tab.Shown(), "Gradio sends what came last once more"
     shown = solved()
     assert tab.EMPTY in shown.status
     assert shown.answer == SKIPPED
@@ -82,9 +83,15 @@ def test_opening_the_page_does_not_overtake_the_visitor(visitor, monkeypatch, as
         return solve(*arguments)
 
     monkeypatch.setattr(tab, "solve_calibration", solve_slowly)
-    first, *later = tab.on_open(25.0, tab.CLASSIFIER, CURVES, 0, PAGE)
+    first, last = tab.on_open(25.0, tab.CLASSIFIER, CURVES, 0, PAGE)
     assert "The last calibration of this machine" in first.status
-    assert [shown.status for shown in later] == ([] if asks_meanwhile else [SKIPPED])
+    assert last.status == SKIPPED, "Gradio sends what came last once more"
+    assert (last == tab.Shown()) == asks_meanwhile
+
+
+def test_opening_the_page_is_silent_once_the_visitor_has_asked(visitor):
+    visitor.asked += 1
+    assert list(tab.on_open(25.0, tab.CLASSIFIER, CURVES, 0, PAGE)) == []
 
 
 def test_another_target_changes_the_answer_and_measures_nothing(visitor, monkeypatch):
