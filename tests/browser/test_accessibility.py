@@ -29,12 +29,13 @@ def findings(page):
 def test_no_serious_finding(page, server, theme):
     page.goto(f"{server.url}/?__theme={theme}")
     page.get_by_role("tab", name="Live", exact=True).wait_for()
-    page.wait_for_timeout(1000)  # colors fade in
+    page.wait_for_timeout(1000)  # colors fade in, here and wherever something new is shown
     assert findings(page) == []
     page.get_by_role("tab", name="Picture", exact=True).click()
     page.get_by_label("Show why").check()
     page.get_by_role("button", name="Try the example face").click()
     page.locator("#picture-panel").get_by_text("a grid of").wait_for(timeout=FIRST_ANSWER_MS)
+    page.wait_for_timeout(1000)
     assert findings(page) == []
     for name in ("Video", "Calibration", "Results"):
         page.get_by_role("tab", name=name, exact=True).click()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import gradio as gr
 import pytest
+from anyio.from_thread import start_blocking_portal
 from gradio import processing_utils
 from gradio.state_holder import SessionState
 
@@ -29,7 +28,8 @@ def kept_after(blocks, text: str) -> str:
     """Lets Gradio answer as it does for a page; returns all that its session then holds."""
     state = SessionState(blocks)
     (function,) = blocks.fns.values()
-    answer = asyncio.run(blocks.process_api(function, [text], state=state, request=None))
+    with start_blocking_portal() as portal:  # Playwright's loop may be running in this thread
+        answer = portal.call(lambda: blocks.process_api(function, [text], state=state, request=None))
     assert answer["data"] == [text.upper()]
     return repr(list(state.components))
 
@@ -43,6 +43,6 @@ def test_a_session_remembers_nothing_of_what_was_shown(blocks):
 
 def test_no_address_is_fetched(blocks, tmp_path):
     restrain()
-    with pytest.raises(gr.Error, match="this server asks no other host"):
-        asyncio.run(processing_utils.async_ssrf_protected_download("https://example.com/a.png", str(tmp_path)))
+    with start_blocking_portal() as portal, pytest.raises(gr.Error, match="this server asks no other host"):
+        portal.call(processing_utils.async_ssrf_protected_download, "https://example.com/a.png", str(tmp_path))
     assert list(tmp_path.iterdir()) == []

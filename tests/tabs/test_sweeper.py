@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from tabs import sweeper
 
@@ -79,7 +80,8 @@ def test_it_sweeps_from_the_start_but_not_where_others_keep_files(tmp_path, monk
             for _ in range(100):
                 await asyncio.sleep(0.01)
 
-    asyncio.run(serve())
+    with start_blocking_portal() as portal:  # Playwright's loop may be running in this thread
+        portal.call(serve)
     assert path.exists() == shared
 
 
