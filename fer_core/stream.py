@@ -154,15 +154,18 @@ class StreamSession:
         self._decoding_ms = 0.0
         tracker = self._tracker
         tracker.open(frame, self._clock_s)
-        if tracker.follow_due:
-            with self.timed("track"):
-                tracker.follow()
-        if tracker.search_due:
-            with self.timed("detect"):
-                tracker.search()
+        try:
+            if tracker.follow_due:
+                with self.timed("track"):
+                    tracker.follow()
+            if tracker.search_due:
+                with self.timed("detect"):
+                    tracker.search()
+            followed = tracker.faces()
+        finally:
+            tracker.close()
         for track_id in self._readings.keys() - tracker.remembered:
             del self._readings[track_id]
-        followed = tracker.faces()
         if not followed:
             return []
         with self.timed("classify"):

@@ -35,6 +35,8 @@ UNCONFIRMED_S = 0.3
 SAME_FACE_IOU = 0.5
 """Boxes with a larger intersection over union show the same face."""
 
+_NO_FRAME = np.zeros((0, 0, 3), np.uint8)
+
 # The search leaves out squares with a larger intersection over union with that of a face in view.
 _KNOWN_SQUARE_IOU = 0.3
 
@@ -57,7 +59,8 @@ class FollowedFace:
 class FaceTracker:
     """Follows the faces of one stream. Not to be shared between threads.
 
-    For each frame call ``open``, then ``follow`` if ``follow_due`` and ``search`` if ``search_due``, then ``faces``.
+    For each frame call ``open``, then ``follow`` if ``follow_due`` and ``search`` if ``search_due``, then ``faces``,
+    then ``close``.
 
     Args:
         detector: Whose networks and limits are used.
@@ -66,6 +69,8 @@ class FaceTracker:
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
         self._last_id = 0
+        self._frame: np.ndarray = _NO_FRAME
+        self._sampled: AreaSampler | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -87,7 +92,7 @@ class FaceTracker:
             now_s: Time of the stream in seconds, later than that of the last frame.
         """
         self._frame, self._now_s = frame, now_s
-        self._sampled: AreaSampler | None = None
+        self._sampled = None
         self._search_everything = False
         if frame.shape[:2] != self._size:
             self._fit(frame.shape[:2])
@@ -142,6 +147,10 @@ class FaceTracker:
             if (box[2:] - box[:2]).min() >= 1
         ]
         return sorted(faces, key=lambda face: -(face.box[2:] - face.box[:2]).prod())
+
+    def close(self) -> None:
+        """Lets go of the frame: in between, of a picture only boxes and the looks of faces are kept."""
+        self._frame, self._sampled = _NO_FRAME, None
 
     @property
     def _mtcnn(self) -> Mtcnn:

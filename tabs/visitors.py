@@ -1,4 +1,4 @@
-"""What the server remembers of each visitor while the page is open: numbers, and in memory the last camera frame."""
+"""What the server remembers of each visitor while the page is open: numbers, and no picture."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_VISITORS = 2000
 """Pages whose state is kept, the ones used last."""
 
+LONGEST_UNUSED_S = 3600.0
+"""A page that asks for nothing for so long is forgotten, in seconds: clients that never open a page never close one."""
+
 _LEAST_FRAMES = 10  # before their percentile means something
 
 
@@ -47,6 +50,7 @@ class Visitor:
         other_stages_ms: What the last frames took beside the classifier, in ms.
         video: The video that this page had analyzed last.
         closed: Whether the page is gone.
+        used_s: When it last asked for something, ``time.monotonic``.
     """
 
     frames: sv.FPSMonitor = field(default_factory=lambda: sv.FPSMonitor(30))
@@ -62,6 +66,7 @@ class Visitor:
     other_stages_ms: deque[float] = field(default_factory=lambda: deque(maxlen=100))
     video: VideoJob | None = None
     closed: bool = False
+    used_s: float = field(default_factory=time.monotonic)
 
     @property
     def other_stages_p95_ms(self) -> float | None:
@@ -124,11 +129,14 @@ class Visitors:
             if name in self._closed:
                 return Visitor(closed=True)
             visitor = self._visitors.setdefault(name, Visitor())
+            visitor.used_s = time.monotonic()
             self._visitors.move_to_end(name)
-            # Clients that never open a page never close one.
-            while len(self._visitors) > MOST_VISITORS:
-                self._visitors.popitem(last=False)
+            while len(self._visitors) > MOST_VISITORS or self._oldest().used_s < visitor.used_s - LONGEST_UNUSED_S:
+                self._visitors.popitem(last=False)[1].close()
             return visitor
+
+    def _oldest(self) -> Visitor:
+        return next(iter(self._visitors.values()))
 
     def forget(self, request: gr.Request) -> None:
         """Drops the state of a page that was closed, and ends its work."""

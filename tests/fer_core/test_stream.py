@@ -1,7 +1,9 @@
 """StreamSession: followed faces with smoothed emotions, in the time of the stream."""
 
+import gc
 import math
 import time
+import weakref
 
 import av
 import numpy as np
@@ -317,3 +319,15 @@ def test_memory_stays(recognizer):
         pytest.skip("this system does not tell a process's memory")
     assert max(memory[300:]) < 1.05 * memory[200]
     assert len(session._readings) <= 4
+
+
+@pytest.mark.parametrize("faces", [pytest.param(True, id="a-face"), pytest.param(False, id="nobody")])
+def test_between_frames_no_picture_is_kept(recognizer, faces):
+    session = recognizer.at(48).stream()
+    picture = (SMILE if faces else frame()).copy()
+    watched = weakref.ref(picture)
+    assert bool(session.update(picture, 0.0)) == faces
+    del picture
+    gc.collect()
+    assert watched() is None
+    assert session._tracker._sampled is None, "its reduced copy"

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from tabs.visitors import Visitors, name_of
+from tabs.visitors import LONGEST_UNUSED_S, Visitors, name_of
 
 
 def page(name):
@@ -31,6 +31,18 @@ def test_the_table_is_bounded(monkeypatch):
     assert len(table) == 3
     kept = table.of(page("0"))
     assert table.of(page("0")) is kept
+
+
+def test_a_page_that_asks_for_nothing_is_forgotten():
+    table = Visitors()
+    unused = table.of(page("unused"))
+    kept = table.of(page("kept"))
+    unused.used_s -= LONGEST_UNUSED_S + 1
+    kept.used_s -= LONGEST_UNUSED_S - 60
+    table.of(page("new"))
+    assert table.of(page("kept")) is kept
+    assert table.of(page("unused")) is not unused
+    assert unused.closed
 
 
 def test_callers_without_a_page_share_a_name():
