@@ -81,7 +81,7 @@ def build(taking: bool) -> gr.Blocks:
             with gr.Tab("Video", id="video"):
                 video.build(resolution, taking)
             with gr.Tab("Calibration", id="calibration"):
-                calibration.build(blocks, resolution)
+                calibration.build(blocks, resolution, taking)
             with gr.Tab("Results", id="results") as results_tab:
                 results.build(results_tab)
         api.build(taking)
@@ -130,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.parse_args(arguments)
     try:
         https = certificate()
+        serving.headers()  # what the environment says of them is usable
     except ValueError as error:
         parser.exit(2, f"fer-demo: {error}\n")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")

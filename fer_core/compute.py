@@ -35,10 +35,17 @@ class Place:
     Attributes:
         ahead: Turns that come first, the one under way among them.
         seconds: About how long they take, judged by the last turns; None before the first has ended.
+        waited_s: How long the waiting has lasted, in seconds.
     """
 
     ahead: int
     seconds: float | None
+    waited_s: float = 0.0
+
+    @property
+    def fraction(self) -> float:
+        """About how much of the waiting is over, 0 to 1."""
+        return 0.0 if not self.seconds else self.waited_s / (self.waited_s + self.seconds)
 
 
 class ComputeGate:
@@ -72,7 +79,7 @@ class ComputeGate:
         else:
             del self._waiting[visitor]
 
-    def _place(self, visitor: str, ticket: object) -> Place:
+    def _place(self, visitor: str, ticket: object, since: float) -> Place:
         mine = self._waiting[visitor].index(ticket)
         # In each round every visitor has one turn; those before this one in the rotation have one more.
         rounds = sum(min(len(tickets), mine) for name, tickets in self._waiting.items() if name != visitor)
@@ -82,11 +89,12 @@ class ComputeGate:
                 break
             earlier += len(tickets) > mine
         ahead = mine + rounds + earlier + self._busy
-        return Place(ahead, None if self._turn_s is None else ahead * self._turn_s)
+        return Place(ahead, None if self._turn_s is None else ahead * self._turn_s, time.monotonic() - since)
 
     def _wait(self, visitor: str, ticket: object, tell: Callable[[Place], None] | None) -> None:
         """Waits for a ticket's turn, with the condition held except while telling."""
-        tell_at = time.monotonic() + _TELL_EVERY_S
+        since = time.monotonic()
+        tell_at = since + _TELL_EVERY_S
         while True:
             if self._measuring or self._measurements_waiting:
                 raise MeasurementRunning
@@ -95,7 +103,7 @@ class ComputeGate:
             if tell is None or time.monotonic() < tell_at:
                 self._condition.wait(None if tell is None else _TELL_EVERY_S)
                 continue
-            place = self._place(visitor, ticket)
+            place = self._place(visitor, ticket, since)
             self._condition.release()
             try:
                 tell(place)

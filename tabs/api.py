@@ -24,7 +24,7 @@ from fer_core.results import REAL_TIME_MS, results_record
 from fer_core.stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW
 from fer_core.video import VideoCanceled
 
-from . import engine
+from . import engine, waiting
 from .board import Task, board
 from .components import read_upload
 from .resolution import RESOLUTIONS
@@ -86,10 +86,14 @@ def calibrate(
     """
     with _refusing():
         task = Task(model, runtime, ladder, protocol, check_target(target_ms))
-        return board.measure(task, name_of(request)).record
+        return board.measure(task, name_of(request), waiting.tell_calibration).record
 
 
-def solve(calibration: Any, target_ms: float) -> dict:
+def solve(
+    calibration: Any,
+    target_ms: float,
+    request: gr.Request = None,  # type: ignore[assignment]
+) -> dict:
     """Answers for another target from an earlier calibration; measures nothing.
 
     Args:
@@ -100,10 +104,12 @@ def solve(calibration: Any, target_ms: float) -> dict:
         The record of ``solve``: that of ``calibrate`` with ``verified_ms`` null.
 
     Raises:
-        gr.Error: If the calibration or the target is unusable.
+        gr.Error: If the calibration or the target is unusable, or the CPU is being measured.
     """
     with _refusing():
-        return solve_calibration(read_calibration(calibration), target_ms)
+        measurements = read_calibration(calibration)
+        with gate.turn(name_of(request)):
+            return solve_calibration(measurements, target_ms)
 
 
 def _check_resolution(resolution: int) -> None:
@@ -139,7 +145,7 @@ def recognize(
         _check_resolution(resolution)
         data = _uploaded("picture", picture)
         loaded = engine.recognizer()
-        with gate.turn(name_of(request)):
+        with gate.turn(name_of(request), waiting.tell_place):
             record = recognition_record(picture.get("orig_name") or "picture", data, loaded.at(resolution))
         if record["error"] is not None:
             raise ValueError(record["error"])
@@ -201,4 +207,9 @@ def build(uploads: bool = True) -> None:
     # Whoever waits for a measurement holds a place; who computes is the board's and the gate's matter.
     for endpoint in (calibrate, solve, results, *([recognize, video] if uploads else [])):
         description = (endpoint.__doc__ or "").partition("\n")[0]
-        gr.api(endpoint, api_name=endpoint.__name__, api_description=description, concurrency_limit=16)
+        gr.api(
+            endpoint,
+            api_name=endpoint.__name__,
+            api_description=description,
+            concurrency_limit=waiting.MOST_WAITING,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from fer_core.calibration import Progress, calibrate
@@ -126,12 +126,13 @@ class Board:
         if run.error is not None:
             raise run.error
 
-    def measure(self, task: Task, owner: str) -> Kept:
+    def measure(self, task: Task, owner: str, tell: Callable[[Task, Progress], None] | None = None) -> Kept:
         """Measures a task to its end, after the calibration of somebody else that is under way.
 
         Args:
             task: What to measure.
             owner: Who asks; only the owner may cancel.
+            tell: Called now and then with what is measured and how far that is, from the thread that waits.
 
         Returns:
             The calibration; somebody else's if it measured the very same task meanwhile.
@@ -141,7 +142,9 @@ class Board:
         """
         while True:
             run = self._join(task, owner)
-            run.ended.wait()
+            while not run.ended.wait(_POLL_SECONDS):
+                if tell is not None and run.progress is not None:
+                    tell(run.task, run.progress)
             if run.task == task and run.kept is not None:
                 return run.kept
             if run.task == task and run.owner == owner:
@@ -178,6 +181,13 @@ class Board:
             self._kept[task.kept_under] = kept
             while len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
+
+    @property
+    def fraction(self) -> float:
+        """How far the calibration under way is, 0 to 1; 0 where there is none."""
+        with self._lock:
+            run = self._run
+        return 0.0 if run is None or run.ended.is_set() or run.progress is None else run.progress.fraction
 
     def paused(self) -> str:
         """Says to those who would compute that this CPU is being measured, and for about how long, if that is known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
@@ -14,7 +14,6 @@ from fer_core.interpolation import CURVES
 from fer_core.latency import PROTOCOLS
 from fer_core.measuring import MeasurementCanceled, MeasurementFailed
 from fer_core.model_files import ModelFileError
-from fer_core.points import check_target
 from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RUNTIME
 from fer_core.results import REAL_TIME_MS
 from fer_core.runtimes import RUNTIMES, missing_packages
@@ -23,6 +22,7 @@ from . import calibration_views as views
 from . import lessons, panel, resolution
 from .api import read_calibration
 from .board import FRESH_SECONDS, Kept, Task, board
+from .calibration_answers import CLASSIFIER, EMPTY, FRAME, Shown, age, answered, classifier_target, described, in_turn
 from .visitors import name_of, visitors
 
 LADDERS = ("paper", "equispaced:10", "chebyshev:10")
@@ -34,95 +34,10 @@ Then move the target: every curve answers at once, nothing is measured again."""
 
 OTHERS = "Another visitor's calibration is under way ({}, {}). Run yours after it."
 FRESH = "Another visitor measured this {}. Every target is answered from it; it can be measured again in {} min."
-CLASSIFIER, FRAME = "the classifier alone (the paper)", "the whole frame"
-NO_FRAMES = (
-    "The other stages of a frame have not been measured for you yet: start the camera in the Live tab for some seconds."
-)
-EMPTY = "Nothing measured yet on this machine since it started. Press Run."
 NOT_USABLE = (
     f"Only one answer fits the live tab: for {FRAME}, without simulated noise, from {DEFAULT_MODEL} in "
     f"{DEFAULT_RUNTIME} as measured on this machine."
 )
-
-
-class Shown(NamedTuple):
-    """What the tab shows of a calibration, in the order of its components; by default all stay as they are."""
-
-    status: object = gr.skip()
-    figure: object = gr.skip()
-    answer: object = gr.skip()
-    details: object = gr.skip()
-    curves: object = gr.skip()
-    points: object = gr.skip()
-    environment: object = gr.skip()
-    downloads: object = gr.skip()
-
-
-def _age(kept: Kept) -> str:
-    minutes = kept.age_seconds / 60
-    return "just now" if minutes < 1 else f"{minutes:.0f} min ago"
-
-
-def _described(kept: Kept) -> str:
-    return f"{kept.measurements.model}, {kept.measurements.runtime}, {_age(kept)}"
-
-
-def _classifier_target(target_ms: float, meaning: str, request: gr.Request) -> float:
-    """Returns what the target leaves for the classifier in ms; a ValueError where the other stages are not measured."""
-    target_ms = check_target(target_ms)
-    if meaning == CLASSIFIER:
-        return target_ms
-    others = visitors.of(request).other_stages_p95_ms
-    if others is None:
-        raise ValueError(NO_FRAMES)
-    return max(target_ms - others, 1.0)
-
-
-def _usable_px(kept: Kept, meaning: str, noise: float, record: dict) -> int | None:
-    """Returns the answer if the live tab may use it: it runs one model in one runtime, whole frames, here."""
-    fits = resolution.is_of_this_machine(kept) and meaning == FRAME and not noise
-    return record["answer"]["resolution"] if fits else None
-
-
-def _solved(status: str | None, asked: tuple, request: gr.Request) -> Shown:
-    """Answers from the calibration that the visitor looks at; measures nothing.
-
-    Args:
-        status: HTML of the status line; None leaves it as it is.
-        asked: Target in ms, its meaning, names of the curves to show, simulated noise in percent.
-        request: Whose page it is.
-    """
-    frame_target_ms, meaning, curves, noise = asked
-    visitor = visitors.of(request)
-    visitor.answer_px = None
-    kept = visitor.calibration or board.latest()
-    if kept is None:
-        return Shown(status or panel.message(EMPTY), gr.update(visible=False))
-    visitor.calibration = kept
-    try:
-        target_ms = _classifier_target(frame_target_ms, meaning, request)
-        # The record as measured holds the verification; for any other target there is none.
-        as_measured = target_ms == kept.record["target_ms"]
-        record = kept.record if as_measured else solve_calibration(kept.measurements, target_ms)
-    except ValueError as error:
-        return Shown(panel.message(str(error), alert=True))
-    visitor.answer_px = _usable_px(kept, meaning, noise, record)
-    # What the tables and the downloads hold was measured; noise is for the eye alone.
-    measured = record
-    measurements = views.shaken(kept.measurements, noise)
-    if noise:
-        record = solve_calibration(measurements, target_ms)
-    figure = views.figure(measurements, curves, record, frame_target_ms, visitor.compared, noise)
-    return Shown(
-        gr.skip() if status is None else status,
-        gr.update(value=figure, visible=True),
-        views.answer_html(record, frame_target_ms, visitor.compared, noise),
-        gr.update(visible=True),
-        views.curves_html(record),
-        views.points_html(kept.measurements.points),
-        views.environment_html(kept.measurements),
-        views.downloads_html(measured),
-    )
 
 
 def on_run(model, runtime, ladder, protocol, target_ms, meaning, curves, noise, request: gr.Request):
@@ -131,12 +46,12 @@ def on_run(model, runtime, ladder, protocol, target_ms, meaning, curves, noise, 
     asked = (target_ms, meaning, curves, noise)
     owner = name_of(request)
     try:
-        classifier_ms = _classifier_target(target_ms, meaning, request)
+        classifier_ms = classifier_target(target_ms, meaning, request)
         task = Task(model, runtime, ladder, protocol, classifier_ms)
         if fresh := board.fresh(task, owner):
             visitors.of(request).calibration = fresh
             minutes = math.ceil((FRESH_SECONDS - fresh.age_seconds) / 60)
-            yield _solved(panel.message(FRESH.format(_age(fresh), minutes)), asked, request)
+            yield from answered(panel.message(FRESH.format(age(fresh), minutes)), asked, request)
             return
         for measured, progress in board.start_or_follow(task, owner):
             note = "" if measured == task else panel.message(OTHERS.format(measured.model, measured.runtime))
@@ -146,11 +61,11 @@ def on_run(model, runtime, ladder, protocol, target_ms, meaning, curves, noise, 
             yield Shown(note + views.progress_html(progress), figure)
     except (ValueError, MeasurementFailed, MeasurementCanceled) as error:
         # Whatever was shown of the failed run gives way to the last good calibration.
-        yield _solved(panel.message(str(error), alert=True), asked, request)
+        yield from answered(panel.message(str(error), alert=True), asked, request)
         return
     visitors.of(request).calibration = kept = board.last(measured)
     assert kept is not None, "it was just measured"
-    yield _solved(panel.message(f"Measured: {_described(kept)}."), asked, request)
+    yield from answered(panel.message(f"Measured: {described(kept)}."), asked, request)
 
 
 def on_cancel(request: gr.Request) -> str:
@@ -163,7 +78,7 @@ def on_cancel(request: gr.Request) -> str:
 def on_solve(target_ms, meaning, curves, noise, request: gr.Request):
     """Answers for another target, other curves or another noise; measures nothing."""
     visitors.of(request).asked += 1
-    return _solved(None, (target_ms, meaning, curves, noise), request)
+    yield from answered(None, (target_ms, meaning, curves, noise), request)
 
 
 def on_open(target_ms, meaning, curves, noise, request: gr.Request):
@@ -173,13 +88,13 @@ def on_open(target_ms, meaning, curves, noise, request: gr.Request):
     if visitors.of(request).asked:
         return
     kept = board.latest()
-    shown = Shown()
     if kept is None:
         yield Shown(panel.message(EMPTY))
-    else:
-        yield Shown(panel.message(f"The last calibration of this machine: {_described(kept)}."))
-        shown = _solved(None, (target_ms, meaning, curves, noise), request)
-    yield Shown() if visitors.of(request).asked else shown
+        yield Shown()
+        return
+    yield Shown(panel.message(f"The last calibration of this machine: {described(kept)}."))
+    for shown in answered(None, (target_ms, meaning, curves, noise), request):
+        yield Shown() if visitors.of(request).asked else shown
 
 
 def on_upload(data: bytes | None, target_ms, meaning, curves, noise, request: gr.Request):
@@ -189,19 +104,21 @@ def on_upload(data: bytes | None, target_ms, meaning, curves, noise, request: gr
     asked = (target_ms, meaning, curves, noise)
     if data is None:
         visitor.compared = None
-        return _solved(panel.message("The comparison is removed."), asked, request)
+        yield from answered(panel.message("The comparison is removed."), asked, request)
+        return
     try:
         uploaded = read_calibration(data)
-        record = solve_calibration(uploaded, target_ms)
+        record = yield from in_turn(lambda: solve_calibration(uploaded, target_ms), request)
     except ValueError as error:
-        return Shown(panel.message(str(error), alert=True))
+        yield Shown(panel.message(str(error), alert=True))
+        return
     if visitor.calibration is None and board.latest() is None:
         visitor.calibration = Kept(uploaded, record, 0.0)
     else:
         visitor.compared = uploaded
     machine = uploaded.environment.get("cpu") or "a machine that it does not name"
     note = f"Uploaded: {uploaded.model}, {uploaded.runtime}, measured on {machine}."
-    return _solved(panel.message(note), asked, request)
+    yield from answered(panel.message(note), asked, request)
 
 
 def on_use(request: gr.Request):
@@ -230,12 +147,13 @@ def runtimes_here() -> tuple[list[str], str]:
     return [name for name, packages in missing.items() if not packages], note
 
 
-def build(blocks: gr.Blocks, live_resolution: gr.Radio) -> None:
+def build(blocks: gr.Blocks, live_resolution: gr.Radio, cameras: bool = True) -> None:
     """Adds the tab's components and wiring to the Blocks under construction.
 
     Args:
         blocks: The page.
         live_resolution: The live tab's choice of resolution, to which an answer is handed.
+        cameras: Whether there are camera frames, for which alone the target can be that of a whole frame.
     """
     gr.Markdown(INTRODUCTION)
     with gr.Row():
@@ -280,12 +198,13 @@ def build(blocks: gr.Blocks, live_resolution: gr.Radio) -> None:
             label="The target is for",
             info="a frame also has to be decoded, searched for faces, drawn and encoded",
             min_width=280,
+            visible=cameras,
             elem_id="meaning",
         )
     with gr.Row():
         run = gr.Button("Run", variant="primary", elem_id="run")
         cancel = gr.Button("Cancel", elem_id="cancel")
-        use = gr.Button("Use this resolution", elem_id="use")
+        use = gr.Button("Use this resolution", visible=cameras, elem_id="use")
     status = gr.HTML(panel.message(EMPTY), elem_id="calibration-status")
     answer = gr.HTML(elem_id="calibration-answer")
     curves = gr.CheckboxGroup(list(CURVES), value=list(SHOWN_AT_FIRST), label="Curves to show", elem_id="curves")

@@ -25,7 +25,9 @@ STYLE = """
 .fer-track {height: 1.1em; border-radius: .3em; background: color-mix(in srgb, currentColor 12%, transparent)}
 .fer-track {position: relative}
 .fer-track > i {position: absolute; top: 0; bottom: 0; width: 0; border-left: 2px solid currentColor}
-.fer-fill {height: 100%; border-radius: .3em; min-width: 2px}
+.fer-fill {height: 100%; border-radius: .3em; min-width: 2px; box-sizing: border-box;
+  border: 1px solid color-mix(in srgb, currentColor 55%, transparent)}
+#picture-answer .progress-level {padding: 0 1em}
 .fer-headline {font-size: 1.15rem; margin: .2em 0}
 .fer-why {display: flex; gap: .6em; align-items: center}
 .fer-why .fer-scale {flex: 1; max-width: 12em; height: .8em; border-radius: .3em;

@@ -11,30 +11,21 @@ import numpy as np
 from skimage.data import astronaut
 
 from fer_core.activation_maps import activation_maps
-from fer_core.compute import MeasurementRunning, Place, gate
+from fer_core.compute import MeasurementRunning, gate
 from fer_core.drawing import draw_faces, reduced
 from fer_core.pictures import PictureError, encode_jpeg, read_picture
 
-from . import engine, panel, resolution
-from .board import board
+from . import engine, panel, resolution, waiting
 from .components import JpegOutput, PictureInput
 from .visitors import name_of, visitors
 
 LARGEST_SHOWN_SIDE = 1280  # px; annotated pictures are reduced to it
 
-WAITING = gr.Progress()
-"""Gradio's line over an answer that is not there yet. A handler must have it among its arguments to be shown any."""
+_POLL_SECONDS = 0.5
 
 START = "Upload, drop or paste a picture, or try the example face."
 EXAMPLE_ONLY = "This server takes neither a camera nor uploads: try the example face."
 DELETED = "The upload was deleted meanwhile, as promised: upload the picture again to see this."
-
-
-def _tell(place: Place) -> None:
-    """Shows over the answer that is waited for how many come first."""
-    others = "1 other picture or frame comes" if place.ahead == 1 else f"{place.ahead} other pictures or frames come"
-    about = "" if place.seconds is None else f", about {max(1, round(place.seconds))} s"
-    WAITING(None, desc=f"Waiting: {others} first{about}")
 
 
 def _answer(
@@ -43,7 +34,7 @@ def _answer(
     """Reads, analyzes, draws and encodes a picture in one turn of the visitor, so that nothing computes beside it."""
     visitor, loaded = visitors.of(request), engine.recognizer()
     pixels, note = resolution.resolved(wanted, visitor)
-    with gate.turn(name_of(request), _tell):
+    with gate.turn(name_of(request), waiting.tell_place):
         recognizer = loaded.at(pixels)
         started = time.perf_counter()
         image = read()
@@ -61,14 +52,18 @@ def _on_any_picture(
     read: Callable[[], np.ndarray], chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request
 ):
     visitor = visitors.of(request)
-    visitor.picture = None
-    try:
-        visitor.picture, jpeg = _answer(read, wanted, unsure_below, why, request)
-    except MeasurementRunning:
-        return None, panel.message(f"{board.paused()}. Then try again.", alert=True)
-    except (PictureError, *engine.UNUSABLE) as error:
-        return None, panel.message(str(error), alert=True)
-    return jpeg, panel.render(visitor.picture, chosen)
+    with visitor.answering:
+        visitor.picture = None
+        try:
+            while True:
+                try:
+                    visitor.picture, jpeg = _answer(read, wanted, unsure_below, why, request)
+                    return jpeg, panel.render(visitor.picture, chosen)
+                except MeasurementRunning:
+                    waiting.tell_paused()
+                    time.sleep(_POLL_SECONDS)
+        except (PictureError, *engine.UNUSABLE) as error:
+            return None, panel.message(str(error), alert=True)
 
 
 def on_picture(
@@ -78,7 +73,7 @@ def on_picture(
     unsure_below: float,
     why: bool,
     request: gr.Request,
-    progress: gr.Progress = WAITING,
+    progress: gr.Progress = waiting.LINE,
 ):
     """Answers an uploaded, dropped or pasted picture with its annotated copy and the panel."""
     visitor = visitors.of(request)
@@ -95,7 +90,7 @@ def on_example(
     unsure_below: float,
     why: bool,
     request: gr.Request,
-    progress: gr.Progress = WAITING,
+    progress: gr.Progress = waiting.LINE,
 ):
     """Answers the example: Eileen Collins, NASA, public domain."""
     visitors.of(request).example = True
@@ -107,13 +102,14 @@ def on_settings(
 ):
     """Answers the picture that is shown once more, with other settings."""
     visitor = visitors.of(request)
-    if visitor.picture is None:
-        return gr.skip(), gr.skip()
-    if visitor.example:
-        return on_example(chosen, wanted, unsure_below, why, request)
-    if not data:
-        return gr.skip(), panel.message(DELETED, alert=True)
-    return on_picture(data, chosen, wanted, unsure_below, why, request)
+    with visitor.answering:
+        if visitor.picture is None:
+            return gr.skip(), gr.skip()
+        if visitor.example:
+            return on_example(chosen, wanted, unsure_below, why, request)
+        if not data:
+            return gr.skip(), panel.message(DELETED, alert=True)
+        return on_picture(data, chosen, wanted, unsure_below, why, request)
 
 
 def on_face_chosen(chosen: str, request: gr.Request):
@@ -147,7 +143,11 @@ def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.C
         with gr.Column(min_width=300):
             shown = gr.HTML(panel.message(START if uploads else EXAMPLE_ONLY), elem_id="picture-panel", min_height=320)
     settings = [chosen, wanted, unsure_below, why]
-    asked: dict[str, Any] = {"outputs": [answer, shown], "concurrency_limit": 16}
+    asked: dict[str, Any] = {
+        "outputs": [answer, shown],
+        "show_progress_on": answer,
+        "concurrency_limit": waiting.MOST_WAITING,
+    }
     if uploads:
         picture.change(on_picture, [picture, *settings], api_name="recognize_picture", **asked)
     example.click(on_example, settings, api_name="recognize_example", **asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 import tomllib
 from functools import cache
@@ -32,14 +33,25 @@ _ARENA_MAX = -8  # M_ARENA_MAX in glibc's malloc.h
 # A Space is shown inside a page of Hugging Face.
 FRAME_ANCESTORS = "'self' https://huggingface.co https://*.hf.space"
 
+# Printable, without what would end the directive or the policy.
+_SOURCES = re.compile(r"[!-+\--:<-~]+( [!-+\--:<-~]+)*")
+
 
 def headers() -> dict[str, str]:
     """Returns the headers of every answer.
 
     ``FER_DEMO_FRAME_ANCESTORS`` in the environment replaces the pages that may show this one inside a frame, in the
     words of the header Content-Security-Policy.
+
+    Raises:
+        ValueError: If the variable holds what cannot be sources of that header.
     """
     ancestors = os.environ.get("FER_DEMO_FRAME_ANCESTORS", FRAME_ANCESTORS)
+    if not _SOURCES.fullmatch(ancestors):
+        raise ValueError(
+            "FER_DEMO_FRAME_ANCESTORS must be sources as in Content-Security-Policy, separated by spaces, such as "
+            f"'self' https://school.example, but got {ancestors!r}"
+        )
     return {
         # Gradio's page has scripts and styles in line; from another host comes nothing at all.
         "content-security-policy": (
@@ -86,11 +98,17 @@ def health(request: Request) -> JSONResponse:
     return JSONResponse({"status": model, "version": version()}, status_code=503 if model == "broken" else 200)
 
 
+def _failed(request: Request, error: Exception) -> JSONResponse:
+    """Answers where something unexpected went wrong: outside of all middleware, so with the headers itself."""
+    return JSONResponse({"detail": "Internal Server Error"}, status_code=500, headers=headers())
+
+
 def app_settings() -> dict[str, Any]:
     """Returns the settings of the web application that Gradio makes."""
     return {
         "middleware": [Middleware(PublicHeaders), Middleware(FrontDoor)],
         "routes": [Route(HEALTH, health)],
+        "exception_handlers": {Exception: _failed},
         "lifespan": sweeping,
     }
 

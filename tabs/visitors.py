@@ -40,6 +40,7 @@ class Visitor:
         frames: Analyzed frames per second over the last 30.
         session: Follows the faces in front of this page's camera.
         timings: Milliseconds by stage of the last frames, all at the resolution of the session.
+        answering: Held while a picture is answered, so that settings changed meanwhile answer it again.
         picture: What was found in the last uploaded picture.
         example: Whether that picture was the example.
         calibration: The calibration that this page shows.
@@ -56,6 +57,7 @@ class Visitor:
     frames: sv.FPSMonitor = field(default_factory=lambda: sv.FPSMonitor(30))
     session: StreamSession | None = None
     timings: deque[dict[str, float]] = field(default_factory=lambda: deque(maxlen=100))
+    answering: threading.RLock = field(default_factory=threading.RLock)
     picture: View | None = None
     example: bool = False
     calibration: Kept | None = None

@@ -17,6 +17,8 @@ import psutil
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from tabs import serving
 from tests.servers import ROOT, start_server
@@ -127,6 +129,22 @@ def test_every_answer_has_the_headers_of_a_public_page(server, path, status):
 def test_the_pages_that_may_frame_it_can_be_chosen(monkeypatch):
     monkeypatch.setenv("FER_DEMO_FRAME_ANCESTORS", "https://school.example")
     assert serving.headers()["content-security-policy"].endswith("frame-ancestors https://school.example")
+
+
+@pytest.mark.parametrize("value", ["", "'self'; script-src *", "a.example, b.example", "a\nb", "a  b"])
+def test_what_is_no_list_of_pages_is_refused(monkeypatch, value):
+    monkeypatch.setenv("FER_DEMO_FRAME_ANCESTORS", value)
+    with pytest.raises(ValueError, match=r"must be sources as in Content-Security-Policy.*but got"):
+        serving.headers()
+
+
+def test_an_unexpected_error_has_the_headers_and_tells_nothing():
+    settings = serving.app_settings() | {"lifespan": None}
+    failing = Starlette(**settings)
+    failing.add_route("/fails", lambda request: 1 / 0)
+    answer = TestClient(failing, raise_server_exceptions=False).get("/fails")
+    assert (answer.status_code, answer.json()) == (500, {"detail": "Internal Server Error"})
+    assert serving.headers().items() <= answer.headers.items()
 
 
 SECRETS = [ROOT / "app.py", ROOT / "README.md", ROOT / "models/scalable-env2b0/metrics.json"]

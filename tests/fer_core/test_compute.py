@@ -119,12 +119,14 @@ def test_who_waits_is_told_how_many_come_first():
     assert ahead == {"a1": 1, "b1": 2, "c1": 3, "a2": 4, "c2": 5}
     assert order == sorted(order, key=ahead.get), "as they were told"
     assert {place.seconds for place in told.values()} == {None}, "no turn has ended yet"
+    assert {place.fraction for place in told.values()} == {0}
     with gate.turn("first"):
         late = start(work, "d", "d1")
         while "d1" not in told:
             time.sleep(0.01)
     late.join(10)
     assert told["d1"].seconds > 0
+    assert 0 < told["d1"].fraction < 1
 
 
 def test_an_error_inside_a_turn_frees_the_gate():

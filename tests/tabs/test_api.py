@@ -104,14 +104,21 @@ def test_other_resolutions_are_refused(endpoint, picture):
         endpoint(upload(picture), 100, request=CLIENT)
 
 
-def test_recognize_says_that_the_cpu_is_being_measured(picture):
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda path: api.recognize(upload(path), request=CLIENT), id="recognize"),
+        pytest.param(lambda path: api.solve(uploaded().decode(), 30.0, CLIENT), id="solve"),
+    ],
+)
+def test_nothing_is_computed_while_the_cpu_is_being_measured(picture, call):
     with api.gate.measurement(), pytest.raises(gr.Error, match="this CPU is being measured"):
-        api.recognize(upload(picture), request=CLIENT)
+        call(picture)
 
 
 @pytest.mark.parametrize("form", [pytest.param(bytes.decode, id="text"), pytest.param(json.loads, id="object")])
 def test_solve_answers_from_text_and_from_an_object(form):
-    record = api.solve(form(uploaded()), 30.0)
+    record = api.solve(form(uploaded()), 30.0, CLIENT)
     assert record["target_ms"] == 30.0
     largest = record["answers"]["largest"]
     assert largest["resolution"] == pytest.approx((28 / 0.0004) ** 0.5, rel=0.02)
@@ -131,12 +138,12 @@ def test_solve_answers_from_text_and_from_an_object(form):
 )
 def test_solve_refuses_bad_input(calibration, target_ms, message):
     with pytest.raises(gr.Error, match=message):
-        api.solve(calibration, target_ms)
+        api.solve(calibration, target_ms, CLIENT)
 
 
 def test_calibrate_goes_through_the_board(monkeypatch):
     asked, done = [], kept()
-    monkeypatch.setattr(api.board, "measure", lambda task, owner: asked.append((task, owner)) or done)
+    monkeypatch.setattr(api.board, "measure", lambda task, owner, tell: asked.append((task, owner)) or done)
     assert api.calibrate("scalable-env2b0", "openvino", 20, "48,96", request=CLIENT) is done.record
     assert asked == [(api.Task("scalable-env2b0", "openvino", "48,96", "robust", 20.0), "client")]
 

@@ -171,9 +171,15 @@ def test_unusable_arguments_are_refused_before_anything_runs(board, machine):
 
 def test_measure_waits_for_another_and_then_runs_its_own(board, machine):
     first = Visitor(board, TASK, "a")
-    results = []
-    client = threading.Thread(target=lambda: results.append(board.measure(OTHER, "b")), daemon=True)
+    results, told = [], threading.Event()
+
+    def tell(task, progress):
+        assert (task, progress.fraction) == (TASK, 0.5)
+        told.set()
+
+    client = threading.Thread(target=lambda: results.append(board.measure(OTHER, "b", tell)), daemon=True)
     client.start()
+    assert told.wait(PATIENCE_S)
     machine.go_on.set()
     client.join(PATIENCE_S)
     first.wait()

@@ -15,6 +15,7 @@ from fer_core.measurements import Measurements
 from fer_core.measuring import MeasurementCanceled
 from tabs import board as board_module
 from tabs import calibration as tab
+from tabs import calibration_answers as tab_answers
 from tabs import calibration_views as views
 from tabs.board import Board, Kept, Task
 from tabs.visitors import Visitors
@@ -46,8 +47,10 @@ def kept(target_ms: float = 20.0, owner: str | None = "page", **of: object) -> K
 def visitor(monkeypatch):
     """The visitor of PAGE, in a table and at a board of their own; nothing is measured."""
     table = Visitors()
-    monkeypatch.setattr(tab, "visitors", table)
-    monkeypatch.setattr(tab, "board", Board())
+    own_board = Board()
+    for module in (tab, tab_answers):
+        monkeypatch.setattr(module, "visitors", table)
+        monkeypatch.setattr(module, "board", own_board)
     return table.of(PAGE)
 
 
@@ -60,7 +63,8 @@ def answered_px(shown: tab.Shown) -> int:
 
 
 def solved(target_ms=20.0, meaning=tab.CLASSIFIER, curves=CURVES, noise=0):
-    return tab.on_solve(target_ms, meaning, curves, noise, PAGE)
+    (shown,) = tab.on_solve(target_ms, meaning, curves, noise, PAGE)
+    return shown
 
 
 def test_before_anything_is_measured_the_page_says_so(visitor):
@@ -76,13 +80,13 @@ def test_before_anything_is_measured_the_page_says_so(visitor):
 def test_opening_the_page_does_not_overtake_the_visitor(visitor, monkeypatch, asks_meanwhile):
     visitor.calibration = kept()
     monkeypatch.setattr(tab.board, "latest", lambda: visitor.calibration)
-    solve = tab.solve_calibration
+    solve = tab_answers.solve_calibration
 
     def solve_slowly(*arguments):
         visitor.asked += asks_meanwhile
         return solve(*arguments)
 
-    monkeypatch.setattr(tab, "solve_calibration", solve_slowly)
+    monkeypatch.setattr(tab_answers, "solve_calibration", solve_slowly)
     first, last = tab.on_open(25.0, tab.CLASSIFIER, CURVES, 0, PAGE)
     assert "The last calibration of this machine" in first.status
     assert last.status == SKIPPED, "Gradio sends what came last once more"
@@ -104,6 +108,25 @@ def test_another_target_changes_the_answer_and_measures_nothing(visitor, monkeyp
     assert "verified 19.5 ms" in first.answer
     assert "not measured for this target" in second.answer
     assert first.status == SKIPPED
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda: tab.on_solve(30.0, tab.CLASSIFIER, CURVES, 0, PAGE), id="target"),
+        pytest.param(lambda: tab.on_upload(uploaded(), 30.0, tab.CLASSIFIER, CURVES, 0, PAGE), id="upload"),
+    ],
+)
+def test_who_asks_during_a_measurement_is_told_so_and_answered_after_it(visitor, ask):
+    visitor.calibration = kept()
+    with tab_answers.gate.measurement():
+        shown = ask()
+        told = next(shown)
+    ended, *_, last = shown
+    assert "paused: this CPU is being measured. What you asked for is answered after it." in told.status
+    assert told._replace(status=tab.Shown().status) == tab.Shown(), "what is shown stays"
+    assert tab_answers.ENDED in ended.status
+    assert answered_px(last) == pytest.approx((28 / 0.0004) ** 0.5, rel=0.02)
 
 
 def test_a_curve_is_switched(visitor):
@@ -174,7 +197,7 @@ BAD_UPLOADS = [
 def test_bad_uploads_get_an_alert_and_leave_what_is_shown(visitor, data, message):
     visitor.calibration = before = kept()
     visitor.compared = compared = measured(2.0)
-    shown = tab.on_upload(data, 20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
+    (shown,) = tab.on_upload(data, 20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
     assert message in shown.status
     assert 'role="alert"' in shown.status
     assert set(map(str, shown[1:])) == {str(SKIPPED)}
@@ -184,18 +207,18 @@ def test_bad_uploads_get_an_alert_and_leave_what_is_shown(visitor, data, message
 
 def test_an_upload_is_compared_and_removed_again(visitor):
     visitor.calibration = kept()
-    shown = tab.on_upload(uploaded(scale=2.0, cpu="<b>another</b>"), 20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
+    (shown,) = tab.on_upload(uploaded(scale=2.0, cpu="<b>another</b>"), 20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
     assert "measured on &lt;b&gt;another&lt;/b&gt;" in shown.status
     assert "&lt;b&gt;another&lt;/b&gt;): 141 px" in shown.answer
     assert "compared: &lt;b&gt;another&lt;/b&gt;" in {trace.name for trace in shown.figure["value"].data}
     assert answered_px(shown) == answered_px(solved()) > 141
-    removed = tab.on_upload(None, 20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
+    (removed,) = tab.on_upload(None, 20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
     assert "Compared" not in removed.answer
     assert visitor.compared is None
 
 
 def test_without_a_calibration_of_this_machine_the_upload_is_shown(visitor):
-    shown = tab.on_upload(uploaded(), 20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
+    (shown,) = tab.on_upload(uploaded(), 20.0, tab.CLASSIFIER, CURVES, 0, PAGE)
     assert answered_px(shown) == pytest.approx(212, rel=0.02)
     assert visitor.compared is None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from fer_core.pictures import encode_jpeg, read_picture
-from tabs import picture
+from tabs import picture, waiting
 
 SKIPPED = {"__type__": "update"}
 SETTINGS = ("largest", 128, 0.4, False)
@@ -56,6 +59,17 @@ def test_settings_before_any_picture_change_nothing(page):
     assert picture.on_settings(b"no picture", *WHY, page) == (SKIPPED, SKIPPED)
 
 
+def test_settings_changed_while_a_picture_is_answered_answer_it_again(page):
+    with ThreadPoolExecutor(2) as pool:
+        with page.gate.turn("another"):
+            first = pool.submit(picture.on_example, *SETTINGS, page)
+            while not page.gate._waiting:
+                time.sleep(0.001)
+            second = pool.submit(picture.on_settings, None, *WHY, page)
+        assert "a grid of" not in first.result()[1]
+    assert "a grid of" in second.result()[1]
+
+
 def test_settings_after_the_upload_was_deleted_say_so(page, upload):
     picture.on_picture(upload, *SETTINGS, page)
     jpeg, panel = picture.on_settings(b"", *WHY, page)
@@ -96,8 +110,15 @@ def test_a_picture_without_a_face(page, why):
     assert "No face found" in panel
 
 
-def test_a_measurement_pauses_pictures(page, upload):
-    with page.gate.measurement():
-        jpeg, panel = picture.on_picture(upload, *SETTINGS, page)
-    assert jpeg is None
-    assert "paused: this CPU is being measured" in panel
+def test_a_picture_waits_for_a_measurement_and_is_then_answered(page, upload, monkeypatch):
+    lines = []
+    monkeypatch.setattr(waiting, "LINE", lambda progress, desc: lines.append(desc))
+    with ThreadPoolExecutor(1) as pool:
+        with page.gate.measurement():
+            answer = pool.submit(picture.on_picture, upload, *SETTINGS, page)
+            while not lines:
+                assert not answer.done()
+                time.sleep(0.01)
+        _, panel = answer.result()
+    assert "happiness" in panel
+    assert set(lines) == {"paused: this CPU is being measured; your picture comes after it"}
