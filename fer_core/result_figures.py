@@ -231,10 +231,11 @@ def training(run: TrainingRun, quantity: str) -> go.Figure:
                 (before.epoch + after.epoch) / 2,
                 line={"color": "#888", "dash": "dot", "width": 1},
                 annotation_text=f"stage {after.stage}",
-                annotation_position="bottom right",
-                annotation_textangle=-90,
+                annotation_position="top",
+                annotation_font_size=11,
             )
-    return styled(figure, "epoch", quantity)
+    # The legend above the names of the stages, these above the curves.
+    return styled(figure, "epoch", quantity).update_layout(legend_y=1.1)
 
 
 def _legend_below(figure: go.Figure, y: float = -0.22) -> go.Figure:

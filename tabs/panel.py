@@ -28,6 +28,7 @@ STYLE = """
 .fer-fill {height: 100%; border-radius: .3em; min-width: 2px; box-sizing: border-box;
   border: 1px solid color-mix(in srgb, currentColor 55%, transparent)}
 #picture-answer .progress-level {padding: 0 1em}
+@media (max-width: 700px) {#camera-panel > .html-container, #picture-panel > .html-container {min-height: 0 !important}}
 .fer-headline {font-size: 1.15rem; margin: .2em 0}
 .fer-why {display: flex; gap: .6em; align-items: center}
 .fer-why .fer-scale {flex: 1; max-width: 12em; height: .8em; border-radius: .3em;
