@@ -5,9 +5,11 @@ The loop knows neither Keras nor PyTorch: ``trainers.py`` does.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +21,7 @@ from tqdm import tqdm
 from fer_core.builder import build_model
 
 from . import checkpoints, devices
+from .augment import Augmentation
 from .batches import Batch, Batches, Part, plain_batches
 from .checkpoints import Progress
 from .recipes import Recipe, Stage
@@ -199,7 +202,23 @@ def loop(
             # The next stage begins with a fresh optimizer, and a checkpoint must hold the one that goes on.
             trainer.begin(stages[progress.stage])
             checkpoints.save(checkpoint, trainer, progress)
+    _measure_statistics(stages[-1], trainer, batches_of, scores_of)
     trainer.finish()
+
+
+def _measure_statistics(
+    stage: Stage,
+    trainer: Trainer,
+    batches_of: Callable[[Stage], _BatchSource],
+    scores_of: Callable[[], dict[str, dict[str, float]]],
+) -> None:
+    count = stage.statistics_batches * len(stage.sizes)
+    if not count:
+        return
+    plain = dataclasses.replace(stage, augmentation=Augmentation(), size_weights=(1.0,) * len(stage.sizes))
+    before = scores_of()
+    trainer.measure_statistics(batch.images for batch in islice(batches_of(plain).iterate(0), count))
+    log.info("batch statistics measured over %d batches: validation before %s, after %s", count, before, scores_of())
 
 
 def _record_epoch(progress: Progress, loss: float, accuracy: float, scores: dict, rate: float) -> None:
