@@ -216,16 +216,25 @@ def _measure_statistics(
     if not count:
         return
     plain = dataclasses.replace(stage, augmentation=Augmentation(), size_weights=(1.0,) * len(stage.sizes))
-    before = scores_of()
+    before, state = scores_of(), trainer.state()
     trainer.measure_statistics(batch.images for batch in islice(batches_of(plain).iterate(0), count))
-    log.info("batch statistics measured over %d batches: validation before %s, after %s", count, before, scores_of())
+    after = scores_of()
+    kept = _mean(after)["loss"] < _mean(before)["loss"]
+    if not kept:
+        trainer.load(state)
+    log.info("statistics over %d batches %s: %s before, %s after", count, "kept" if kept else "dropped", before, after)
+
+
+def _mean(scores: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Returns loss and accuracy over the pictures of all data sets."""
+    pictures = sum(each["pictures"] for each in scores.values())
+    return {
+        key: sum(each[key] * each["pictures"] for each in scores.values()) / pictures for key in ("loss", "accuracy")
+    }
 
 
 def _record_epoch(progress: Progress, loss: float, accuracy: float, scores: dict, rate: float) -> None:
-    pictures = sum(each["pictures"] for each in scores.values())
-    mean = {
-        key: sum(each[key] * each["pictures"] for each in scores.values()) / pictures for key in ("loss", "accuracy")
-    }
+    mean = _mean(scores)
     record = {
         "stage": progress.stage + 1,
         "epoch": len(progress.history) + 1,

@@ -39,8 +39,8 @@ class Stage:
         schedule: ``"cycle"``: linear warm-up over the first 5 %, then half a cosine down to 0. ``"plateau"``: halved
             whenever the validation loss has not fallen for some epochs.
         statistics_batches: Batches for each size, without augmentation, over which batch normalization's means and
-            variances are measured afresh once training has ended; 0 keeps the running averages of training. Of the
-            last stage alone.
+            variances are measured afresh once training has ended, and kept if the validation loss falls; 0 keeps the
+            running averages of training. Of the last stage alone.
     """
 
     data: dict[str, float]
