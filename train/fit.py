@@ -5,11 +5,9 @@ The loop knows neither Keras nor PyTorch: ``trainers.py`` does.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +19,6 @@ from tqdm import tqdm
 from fer_core.builder import build_model
 
 from . import checkpoints, devices
-from .augment import Augmentation
 from .batches import Batch, Batches, Part, plain_batches
 from .checkpoints import Progress
 from .recipes import Recipe, Stage
@@ -202,39 +199,14 @@ def loop(
             # The next stage begins with a fresh optimizer, and a checkpoint must hold the one that goes on.
             trainer.begin(stages[progress.stage])
             checkpoints.save(checkpoint, trainer, progress)
-    _measure_statistics(stages[-1], trainer, batches_of, scores_of)
     trainer.finish()
 
 
-def _measure_statistics(
-    stage: Stage,
-    trainer: Trainer,
-    batches_of: Callable[[Stage], _BatchSource],
-    scores_of: Callable[[], dict[str, dict[str, float]]],
-) -> None:
-    count = stage.statistics_batches * len(stage.sizes)
-    if not count:
-        return
-    plain = dataclasses.replace(stage, augmentation=Augmentation(), size_weights=(1.0,) * len(stage.sizes))
-    before, state = scores_of(), trainer.state()
-    trainer.measure_statistics(batch.images for batch in islice(batches_of(plain).iterate(0), count))
-    after = scores_of()
-    kept = _mean(after)["loss"] < _mean(before)["loss"]
-    if not kept:
-        trainer.load(state)
-    log.info("statistics over %d batches %s: %s before, %s after", count, "kept" if kept else "dropped", before, after)
-
-
-def _mean(scores: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Returns loss and accuracy over the pictures of all data sets."""
+def _record_epoch(progress: Progress, loss: float, accuracy: float, scores: dict, rate: float) -> None:
     pictures = sum(each["pictures"] for each in scores.values())
-    return {
+    mean = {
         key: sum(each[key] * each["pictures"] for each in scores.values()) / pictures for key in ("loss", "accuracy")
     }
-
-
-def _record_epoch(progress: Progress, loss: float, accuracy: float, scores: dict, rate: float) -> None:
-    mean = _mean(scores)
     record = {
         "stage": progress.stage + 1,
         "epoch": len(progress.history) + 1,

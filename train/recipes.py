@@ -38,9 +38,6 @@ class Stage:
         embedding_share: Weight of the error in guessing the teacher's embedding, beside the cross-entropy.
         schedule: ``"cycle"``: linear warm-up over the first 5 %, then half a cosine down to 0. ``"plateau"``: halved
             whenever the validation loss has not fallen for some epochs.
-        statistics_batches: Batches for each size, without augmentation, over which batch normalization's means and
-            variances are measured afresh once training has ended, and kept if the validation loss falls; 0 keeps the
-            running averages of training. Of the last stage alone.
     """
 
     data: dict[str, float]
@@ -59,7 +56,6 @@ class Stage:
     teacher_share: float = 0.0
     embedding_share: float = 0.0
     schedule: str = "cycle"
-    statistics_batches: int = 0
 
 
 @dataclass(frozen=True)

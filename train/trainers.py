@@ -6,7 +6,6 @@ the CPU, where it is 1.5 times as fast; the weights end in the same Keras model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -32,9 +31,6 @@ class Trainer(Protocol):
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Returns logits, float32 ``(N, 7)``, of float32 RGB 0-255 ``(N, r, r, 3)``, as in serving."""
-
-    def measure_statistics(self, pictures: Iterable[np.ndarray]) -> None:
-        """Measures batch normalization's means and variances afresh, as averages over batches as of ``logits``."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns all that training changes: weights, random states, and the optimizer's own, by name."""
@@ -109,18 +105,6 @@ class KerasTrainer:
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         return np.asarray(self._trained.predict_on_batch(images)["logits"])
-
-    def measure_statistics(self, pictures: Iterable[np.ndarray]) -> None:
-        import keras
-
-        layers = [layer for layer in self._model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        usual = [layer.momentum for layer in layers]
-        for number, images in enumerate(pictures):
-            for layer in layers:
-                layer.momentum = number / (number + 1)  # so that all batches count alike
-            self._trained(images, training=True)
-        for layer, momentum in zip(layers, usual, strict=True):
-            layer.momentum = momentum
 
     def _variables(self) -> list:
         trained = self._trained
@@ -205,12 +189,6 @@ class NativeTrainer:
         self._network.eval()
         with torch.inference_mode():
             return self._network(torch.from_numpy(images))["logits"].numpy()
-
-    def measure_statistics(self, pictures: Iterable[np.ndarray]) -> None:
-        import torch
-        from torch.optim.swa_utils import update_bn
-
-        update_bn(map(torch.from_numpy, pictures), self._network)
 
     def _tensors(self) -> dict:
         named = {f"network/{name}": tensor for name, tensor in self._network.state_dict().items()}

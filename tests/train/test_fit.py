@@ -9,11 +9,11 @@ import pytest
 from tests.train.generated import make_crops, small_model
 from train import checkpoints, schedules
 from train import fit as loop
-from train.augment import TABLE_1, Augmentation
-from train.batches import EMBEDDING, part_of, plain_batches
+from train.augment import Augmentation
+from train.batches import EMBEDDING, part_of
 from train.checkpoints import Progress
 from train.recipes import Recipe, Stage
-from train.trainers import ENGINES, NativeTrainer
+from train.trainers import ENGINES
 
 STAGE = Stage(
     data={"a": 1},
@@ -42,37 +42,6 @@ def run(folder, engine="keras"):
     progress = Progress("scalable-env2b0", "tiny", 0, 0, engine=engine)
     model = loop.fit(TINY, progress, folder, lambda stage: {"a": part}, {"a": part})
     return model, progress
-
-
-@pytest.mark.parametrize("helps", [pytest.param(True, id="kept"), pytest.param(False, id="dropped")])
-def test_statistics_are_measured_at_the_end_over_all_sizes(tmp_path, monkeypatch, helps):
-    seen, measure = [], NativeTrainer.measure_statistics
-    monkeypatch.setattr(
-        NativeTrainer, "measure_statistics", lambda self, pictures: measure(self, seen_one_by_one(pictures))
-    )
-
-    def seen_one_by_one(pictures):
-        for images in pictures:
-            seen.append(images)
-            yield images
-
-    losses = iter([1.0, 1.0, 1.0, 2.0, 1.0 if helps else 3.0])  # three epochs, then before and after
-    monkeypatch.setattr(loop, "validate", lambda *_: {"a": {"loss": next(losses), "accuracy": 0.0, "pictures": 64}})
-    stage = dataclasses.replace(
-        STAGE, sizes=(32, 48), size_weights=(1, 0), epochs=3, augmentation=TABLE_1, statistics_batches=5
-    )
-    part = part_of(make_crops("a", 64), np.arange(64))
-    progress = Progress("scalable-env2b0", "tiny", 0, 0, engine="native")
-    model = loop.fit(Recipe((stage,), 32), progress, tmp_path, lambda stage: {"a": part}, {"a": part})
-    assert next(losses, None) is None
-    scale, convolution = model.get_layer("scale"), model.get_layer("convolution8")
-    means = [np.asarray(convolution(scale(images))).mean((0, 1, 2)) for images in seen]
-    measured = np.allclose(np.asarray(model.get_layer("normalization8").moving_mean), np.mean(means, 0), atol=1e-4)
-    assert measured == helps
-    assert len(seen) == 10
-    assert {images.shape[1] for images in seen} == {32, 48}
-    plain = next(plain_batches(part, 32))
-    assert all((plain == image).all((1, 2, 3)).any() for images in seen if images.shape[1] == 32 for image in images)
 
 
 class Killed(Exception):
