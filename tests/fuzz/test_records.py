@@ -77,9 +77,9 @@ def test_every_calibration_is_read_or_refused(data):
 @cases(8)
 @given(data=CALIBRATIONS_OF_ANYBODY)
 def test_every_calibration_is_answered_and_shown_or_refused(page, data):
-    shown = tab.on_upload(data, 25, tab.CLASSIFIER, ["lagrange", "quadratic"], 0, request=page)
+    (shown,) = tab.on_upload(data, 25, tab.CLASSIFIER, ["lagrange", "quadratic"], 0, request=page)
     assert 'role="alert"' in shown.status or "Uploaded: " in shown.status
-    again = tab.on_upload(CALIBRATIONS[0], 25, tab.CLASSIFIER, ["lagrange"], 0, request=page)
+    (again,) = tab.on_upload(CALIBRATIONS[0], 25, tab.CLASSIFIER, ["lagrange"], 0, request=page)
     assert "Uploaded: " in again.status, "the next ordinary one is read"
 
 
