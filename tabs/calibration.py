@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from fer_core import figures
 from fer_core.answers import UNMEASURED_ACCURACY, solve_calibration
 from fer_core.builder import ARCHITECTURES
 from fer_core.interpolation import CURVES
@@ -57,7 +56,7 @@ def on_run(model, runtime, ladder, protocol, target_ms, meaning, curves, noise, 
             note = "" if measured == task else panel.message(OTHERS.format(measured.model, measured.runtime))
             figure = gr.skip()
             if len(progress.points) >= 2:
-                figure = gr.update(value=figures.latency(progress.points, {}, measured.target_ms), visible=True)
+                figure = gr.update(value=views.progress_figure(progress.points, measured.target_ms), visible=True)
             yield Shown(note + views.progress_html(progress), figure)
     except (ValueError, MeasurementFailed, MeasurementCanceled) as error:
         # Whatever was shown of the failed run gives way to the last good calibration.

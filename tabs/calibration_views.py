@@ -6,10 +6,12 @@ import csv
 import io
 import json
 from dataclasses import replace
+from functools import lru_cache
 from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
+from gradio.components.plot import PlotData
 
 from fer_core import figures
 from fer_core.answers import KnownAccuracy, largest_answer
@@ -247,6 +249,12 @@ def downloads_html(record: dict) -> str:
         + panel.download_link("calibration.csv", "text/csv", table.getvalue().encode())
         + "</p>"
     )
+
+
+@lru_cache(maxsize=1)
+def progress_figure(points: tuple[Point, ...], target_ms: float) -> PlotData:
+    """Plots a calibration under way: drawn once for all who follow it, because it is drawn beside the measurement."""
+    return PlotData(type="plotly", plot=figures.latency(points, {}, target_ms).to_json())
 
 
 def progress_html(progress: Progress) -> str:

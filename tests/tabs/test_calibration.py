@@ -9,6 +9,7 @@ import pytest
 
 from fer_core import answers
 from fer_core.answers import UNMEASURED_ACCURACY, solve_calibration
+from fer_core.calibration import Progress
 from fer_core.calibration_files import LARGEST_FILE
 from fer_core.latency import point_of
 from fer_core.measurements import Measurements
@@ -277,6 +278,24 @@ def test_sizes_that_the_weights_do_not_know_are_refused(visitor, monkeypatch, tr
     assert update == SKIPPED
     assert text in status
     assert UNMEASURED_ACCURACY in status
+
+
+def test_a_run_under_way_is_drawn_once_for_all_who_follow_it(visitor, monkeypatch):
+    views.progress_figure.cache_clear()
+    monkeypatch.setattr(tab.board, "last", lambda _: kept())
+
+    def follow(page: str, *counts: int) -> list:
+        steps = [Progress("measuring", 0.5, "round 1", measured().points[:count]) for count in counts]
+        monkeypatch.setattr(tab.board, "start_or_follow", lambda task, _: ((task, step) for step in steps))
+        asked = (MODEL, RUNTIME, "paper", "robust", 21.0, tab.CLASSIFIER, CURVES, 0)
+        shown = list(tab.on_run(*asked, SimpleNamespace(session_hash=page)))
+        return [each.figure["value"] for each in shown[: len(counts)] if "value" in each.figure]
+
+    (one,), (other,) = follow("page", 1, 3), follow("another page", 3)
+    assert one is other
+    assert views.progress_figure.cache_info().misses == 1, "one point alone is not drawn"
+    (later,) = follow("page", 4)
+    assert json.loads(later.plot) != json.loads(one.plot)
 
 
 def test_a_canceled_run_gives_way_to_the_last_good_calibration(visitor, monkeypatch):
