@@ -18,7 +18,7 @@ from .data import READERS, Source, find_data
 from .evaluate import evaluate as score
 from .evaluate import score_pictures
 from .export import empty_metrics, export, machine, write_metrics
-from .protocols import PROTOCOLS, check_protocol, combine, compare, pictures_of_test, runs_of, split_record
+from .protocols import PROTOCOLS, check_protocol, combine, compare, in_order, pictures_of_test, runs_of, split_record
 from .recipes import recipe
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.write:
         folder = model_files.model_folder(options.model)
         folder.mkdir(exist_ok=True)
+        metrics["protocols"] = in_order(metrics["protocols"])
         write_metrics(folder, metrics)
         write_card(folder, metrics)
     elif differing:

@@ -66,6 +66,11 @@ def check_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
+def in_order(figures: dict) -> dict:
+    """Returns figures by protocol in the order of ``PROTOCOLS``, whichever were measured first."""
+    return {name: figures[name] for name in PROTOCOLS if name in figures}
+
+
 def scored_pictures(name: str, pictures: Sequence[Picture]) -> list[Picture]:
     """Returns the pictures on which a protocol scores shipped weights: the test part, where there is an emotion."""
     indices = split(PROTOCOLS[name].data_set, pictures)["test"]

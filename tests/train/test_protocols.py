@@ -11,6 +11,7 @@ from train.protocols import (
     check_protocol,
     combine,
     compare,
+    in_order,
     people_on_both_sides,
     pictures_of_test,
     runs_of,
@@ -32,6 +33,12 @@ def test_every_protocol_names_a_data_set():
     assert {protocol.data_set for protocol in PROTOCOLS.values()} == {"kdef", "raf-db", "ferplus"}
     with pytest.raises(ValueError, match=r"protocol must be one of .*kdef-paper-split, but got 'all'"):
         check_protocol("all")
+
+
+def test_figures_stand_in_the_order_of_the_protocols():
+    measured = {"kdef-paper-split": 1, "ferplus-test": 2, "kdef-unseen-people-fold0": 3}
+    assert list(in_order(measured)) == ["kdef-unseen-people-fold0", "ferplus-test", "kdef-paper-split"]
+    assert in_order(measured) == measured
 
 
 def test_folds_test_everybody_once_and_nobody_twice():
