@@ -59,6 +59,8 @@ def test_an_interrupted_video_leaves_nothing(tmp_path, astronaut):
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
+        # A shell's background job, as this suite may be, ignores the signal, and its children with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     line = running.stderr.readline()
     assert " frames, " in line
