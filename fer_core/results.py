@@ -106,6 +106,7 @@ class TrainingRun:
     command: str | None
     hardware: str | None
     date: str | None
+    note: str | None
     seconds: float | None
 
 
@@ -222,7 +223,7 @@ def _training(model: str, metrics: dict) -> TrainingRun | None:
         for record in history
     )
     trained = _fields(metrics.get("trained_with") or {}, "trained_with")
-    texts = {name: _optional_text(trained, name) for name in ("command", "hardware", "date")}
+    texts = {name: _optional_text(trained, name) for name in ("command", "hardware", "date", "note")}
     return TrainingRun(model, epochs, **texts, seconds=_optional(trained, "training_seconds"))
 
 

@@ -262,10 +262,11 @@ def training_html(run: TrainingRun) -> str:
     """Says what was trained, where and for how long, and what the paper reports."""
     duration = "" if run.seconds is None else f", {run.seconds / 60:.0f} minutes"
     command = "" if run.command is None else f"<code>{escape(run.command)}</code>, "
+    note = f" {escape(run.note)}" if run.note else ""
     gap = any(epoch.loss is None for epoch in run.epochs)
     peak = PAPER_TABLE_2[run.model].peak_validation_accuracy
     return (
         f"<p>{run.model}, {len(run.epochs)} epochs: {command}{escape(run.hardware or 'machine not recorded')}, "
-        f"{escape(run.date or 'date not recorded')}{duration}. The paper's validation accuracy for this model peaks "
-        f"at {peak:.2f}, on its own data and machine.</p>"
+        f"{escape(run.date or 'date not recorded')}{duration}.{note} The paper's validation accuracy for this "
+        f"model peaks at {peak:.2f}, on its own data and machine.</p>"
     ) + (panel.message("Where the training curve has a gap, the figure was not recorded.") if gap else "")

@@ -137,4 +137,4 @@ def test_an_epoch_may_lack_figures(tmp_path):
         (None, 1.5, None),
         (None, None, 2),
     ]
-    assert (run.hardware, run.seconds, run.command, run.date) == ("a CPU", 90, None, None)
+    assert (run.hardware, run.seconds, run.command, run.date, run.note) == ("a CPU", 90, None, None, None)

@@ -291,11 +291,12 @@ def test_confusion_of_the_chosen_row(models):
 def test_training_shows_its_origin_and_the_papers_peak(models):
     history = [{"epoch": 1, "loss": None, "validation_loss": 1.5}, {"epoch": 2, "loss": 1.25, "validation_loss": 1.0}]
     trained = {"command": "python -m train fit", "hardware": "a <CPU>", "training_seconds": 120, "date": "2026-11-19"}
+    trained["note"] = "Begun from <older> weights."
     write_metrics(models, "scalable-env2s", {}, history=history, trained_with=trained)
     loss, _, note = results.show_training("scalable-env2s")
     assert list(loss["value"].data[1].y) == [1.5, 1.0]
     said = text(note)
-    assert "2 epochs: python -m train fit, a <CPU>, 2026-11-19, 2 minutes." in said
+    assert "2 epochs: python -m train fit, a <CPU>, 2026-11-19, 2 minutes. Begun from <older> weights. The" in said
     assert "peaks at 0.94" in said
     assert "gap" in said
 
