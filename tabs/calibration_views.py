@@ -253,7 +253,15 @@ def downloads_html(record: dict) -> str:
 
 @lru_cache(maxsize=1)
 def progress_figure(points: tuple[Point, ...], target_ms: float) -> PlotData:
-    """Plots a calibration under way: drawn once for all who follow it, because it is drawn beside the measurement."""
+    """Plots a calibration under way; as that costs time beside the measurement, one drawing serves all who follow.
+
+    Args:
+        points: Points so far, by rising resolution.
+        target_ms: Upper edge of the green zone, in ms.
+
+    Returns:
+        The figure as ``gr.Plot`` sends it, serialized.
+    """
     return PlotData(type="plotly", plot=figures.latency(points, {}, target_ms).to_json())
 
 

@@ -67,7 +67,14 @@ def check_protocol(name: str) -> Protocol:
 
 
 def in_order(figures: dict) -> dict:
-    """Returns figures by protocol in the order of ``PROTOCOLS``, whichever were measured first."""
+    """Sorts figures, so that a record reads alike whichever were measured first.
+
+    Args:
+        figures: Figures by protocol, each a key of ``PROTOCOLS``.
+
+    Returns:
+        The same, in the order of ``PROTOCOLS``.
+    """
     return {name: figures[name] for name in PROTOCOLS if name in figures}
 
 
