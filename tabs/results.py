@@ -53,8 +53,8 @@ NOT_SCORED = (
 )
 
 RESOLUTION_NOTE = """### What a smaller resolution costs
-Accuracy of one set of weights, asked at every resolution. RAF-DB and FER+ are faces from the web, with tests of their
-own: the switch does not change them."""
+Along a line the weights stay the same, asked at every resolution. RAF-DB and FER+ are faces from the web, with
+tests of their own: the switch does not change them."""
 
 CONFUSION_NOTE = """### What is mistaken for what
 A confusion matrix: rows are the truth, columns the answers, numbers are pictures. Perfect is all on the diagonal."""
