@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--note", default="", help="a sentence on the training for the model card")
 
     evaluate = command("evaluate", "Score shipped weights, or recorded runs, and compare with the stored figures.")
-    evaluate.add_argument("--model", default="scalable-env2b0")
+    evaluate.add_argument("--model", help="by default all whose weights are shipped; of runs, scalable-env2b0")
     evaluate.add_argument("--runtime", default="openvino")
     evaluate.add_argument(
         "--protocol", action="append", help="may be given more than once; by default all of shipped weights"

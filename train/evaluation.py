@@ -8,8 +8,8 @@ import logging
 from pathlib import Path
 
 from fer_core import EmotionRecognizer, model_files
-from fer_core.builder import architecture
-from fer_core.recognizer import DEFAULT_RESOLUTION
+from fer_core.builder import ARCHITECTURES, architecture
+from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION
 
 from . import runs
 from .card import write_card
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Scores protocols, and either writes the figures and the model card or compares with the stored figures.
+    """Scores protocols, and either writes the figures and the model cards or compares with the stored figures.
 
     Raises:
         ValueError: If figures differ from the stored ones, or runs that a protocol needs are not finished.
@@ -36,6 +36,23 @@ def evaluate(options: argparse.Namespace) -> None:
     for name in names:
         data_set = check_protocol(name).data_set
         data[name] = find_data(data_set, getattr(options, data_set.replace("-", "_")), options.data)
+    differing = []
+    for model in _models(options.model, names):
+        differing += _evaluate(argparse.Namespace(**vars(options) | {"model": model}), names, data)
+    if differing and not options.write:
+        raise ValueError(f"{len(differing)} figures differ from the stored ones: " + "; ".join(differing))
+
+
+def _models(asked: str | None, names: list[str]) -> list[str]:
+    """Returns which models are scored: unless one is asked for, all whose weights are shipped; of runs, the first."""
+    if asked is not None:
+        return [asked]
+    trained = [name for name in ARCHITECTURES if model_files.is_trained(name)]
+    return [DEFAULT_MODEL] if not trained or any(PROTOCOLS[name].over for name in names) else trained
+
+
+def _evaluate(options: argparse.Namespace, names: list[str], data: dict[str, Path]) -> list[str]:
+    """Scores protocols of one model, ``options.model``; returns the figures that differ from the stored ones."""
     metrics = model_files.read_metrics(options.model)
     shipped = [name for name in names if not PROTOCOLS[name].over]
     if shipped:
@@ -60,8 +77,7 @@ def evaluate(options: argparse.Namespace) -> None:
         metrics["protocols"] = in_order(metrics["protocols"])
         write_metrics(folder, metrics)
         write_card(folder, metrics)
-    elif differing:
-        raise ValueError(f"{len(differing)} figures differ from the stored ones: " + "; ".join(differing))
+    return differing
 
 
 def _check_held_out(metrics: dict | None, names: list[str]) -> None:
@@ -84,12 +100,12 @@ def _origin(name: str) -> dict:
 
 def _report(name: str, figures: dict, metrics: dict) -> list[str]:
     """Logs figures beside the stored ones; returns those that differ."""
-    log.info("%s", name)
+    log.info("%s, %s", metrics["model"], name)
     differing = []
     for line, differs in compare(_numbers(figures), metrics["protocols"].get(name, {})):
         log.info("  %s", line)
         if differs:
-            differing.append(f"{name}, {line}")
+            differing.append(f"{metrics['model']}, {name}, {line}")
     return differing
 
 

@@ -10,7 +10,7 @@ from fer_core import model_files, results
 from fer_core.emotions import KDEF_EMOTIONS
 from tests.train.generated import PEOPLE, small_model
 from train import evaluate as scoring
-from train import export, protocols, runs
+from train import evaluation, export, protocols, runs
 from train import fit as loop
 from train.__main__ import main
 
@@ -146,7 +146,7 @@ def test_figures_that_are_not_repeated_are_an_error(data, cache, small, capsys):
     changed["protocols"]["kdef-unseen-people"]["accuracy"] += 0.1
     export.write_metrics(small / MODEL, changed)
     assert command(data, cache, "kdef-unseen-people") == 2
-    assert "1 figures differ from the stored ones: kdef-unseen-people, accuracy" in capsys.readouterr().err
+    assert f"1 figures differ from the stored ones: {MODEL}, kdef-unseen-people, accuracy" in capsys.readouterr().err
     export.write_metrics(small / MODEL, metrics)
 
 
@@ -167,6 +167,21 @@ def test_each_run_begins_from_its_own(data, cache, small):
     for seed, run in enumerate(figures["runs"]):
         assert f"--begin {pattern.replace('{seed}', str(seed))}" in run["commands"][-1]
     assert f"--begin {pattern} " in figures["command"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "trained", "names", "models"),
+    [
+        pytest.param(None, ["a", "b"], ["raf-db-test"], ["a", "b"], id="all-shipped"),
+        pytest.param(None, ["a", "b"], ["raf-db-test", "kdef-paper-split"], [MODEL], id="runs"),
+        pytest.param(None, [], ["raf-db-test"], [MODEL], id="none-shipped"),
+        pytest.param("b", ["a"], ["raf-db-test"], ["b"], id="asked-for"),
+    ],
+)
+def test_which_models_are_scored(monkeypatch, asked, trained, names, models):
+    monkeypatch.setattr(evaluation, "ARCHITECTURES", dict.fromkeys("abc"))
+    monkeypatch.setattr(model_files, "is_trained", lambda name: name in trained)
+    assert evaluation._models(asked, names) == models
 
 
 @pytest.mark.parametrize(
