@@ -76,6 +76,11 @@ def test_no_leak_is_stated_of_one_split(tmp_path, only):
     assert leak(rows(tmp_path, **{only: 0.8}), MODEL) is None
 
 
+def test_no_leak_is_stated_between_weights_that_were_trained_differently(tmp_path):
+    run = protocol(0.9) | {"weights": "run", "command": "python -m train evaluate --retrain"}
+    assert leak(rows(tmp_path, kdef_paper_split=run, kdef_unseen_people_fold0=0.8), MODEL) is None
+
+
 @pytest.mark.parametrize(
     ("model", "split", "reason"),
     [

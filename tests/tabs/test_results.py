@@ -239,6 +239,14 @@ def test_an_unmeasured_split_says_which_command_measures_it(models, entries, mis
     assert "percentage points" not in said
 
 
+def test_shipped_weights_and_runs_are_not_compared(models):
+    run = protocol(0.9, weights="run", command="python -m train evaluate --retrain")
+    write_metrics(models, MODEL, {"kdef-unseen-people-fold0": protocol(0.8), "kdef-paper-split": run})
+    said = text(results.show_scores(APART).leak)
+    assert f"{MODEL}: one figure is of the shipped weights" in said
+    assert "percentage points" not in said
+
+
 def test_measured_apart_in_two_models_and_never_both_ways(models):
     write_metrics(models, MODEL, {"kdef-unseen-people": protocol(0.8)})
     write_metrics(models, "scalable-env2s", {"kdef-paper-split": protocol(0.9)})
