@@ -19,7 +19,7 @@ from .points import check_target
 from .runtimes import KerasPredict, OpenVino, TensorFlowGraph
 from .solving import resample_normal, resample_runs, solve
 
-ACCURACY_PROTOCOL = "kdef-unseen-people"
+ACCURACY_PROTOCOLS = ("kdef-unseen-people", "kdef-unseen-people-fold0")
 ACCURACY_MARGIN = 0.005
 """The economical answer may be this much less accurate than the best that meets the target."""
 
@@ -81,7 +81,7 @@ class KnownAccuracy:
 
 
 def known_accuracy(model: str, weights: str, models: Path | None = None) -> KnownAccuracy:
-    """Reads the accuracy of a model from its ``metrics.json``.
+    """Reads the accuracy of a model from its ``metrics.json``: of the first of ``ACCURACY_PROTOCOLS`` that is there.
 
     Args:
         model: A model of ``builder.ARCHITECTURES``.
@@ -96,7 +96,9 @@ def known_accuracy(model: str, weights: str, models: Path | None = None) -> Know
         return KnownAccuracy()
     sizes = metrics.get("trained_sizes") or []
     by_resolution: Any = metrics
-    for name in ("protocols", ACCURACY_PROTOCOL, "accuracy_by_resolution"):
+    measured = metrics.get("protocols")
+    known = [name for name in ACCURACY_PROTOCOLS if isinstance(measured, dict) and name in measured]
+    for name in ("protocols", (known or ACCURACY_PROTOCOLS)[0], "accuracy_by_resolution"):
         by_resolution = by_resolution.get(name, {})
         if not isinstance(by_resolution, dict):
             raise model_files.ModelFileError(f"model {model}: metrics.json is damaged: {name} must be an object")

@@ -7,10 +7,12 @@ import json
 import pytest
 
 from fer_core.answers import UNMEASURED_ACCURACY, KnownAccuracy, known_accuracy, solve_calibration
+from fer_core.builder import ARCHITECTURES
 from fer_core.interpolation import CURVES
 from fer_core.ladders import PAPER_LADDER
 from fer_core.latency import Point, point_of
 from fer_core.measurements import Floor, Measurements
+from tests.metrics_files import protocol, write_metrics
 
 ACCURACY = {"48": 0.70, "96": 0.80, "128": 0.804, "224": 0.81, "299": 0.79}
 
@@ -72,6 +74,15 @@ def test_largest_and_economical(models):
 )
 def test_economical_size(models, fitting, expected):
     assert known_accuracy("scalable-env2b0", "trained", models).economical_size(fitting) == expected
+
+
+def test_one_fold_stands_in_where_five_were_not_measured(tmp_path):
+    one_fold = {"kdef-unseen-people-fold0": protocol(0.8), "raf-db-test": protocol(0.9)}
+    write_metrics(tmp_path, "scalable-env2s", one_fold)
+    write_metrics(tmp_path, "scalable-env2b0", one_fold | {"kdef-unseen-people": protocol(0.7)})
+    write_metrics(tmp_path, "bdf-mobilenet", {"raf-db-test": protocol(0.9)})
+    best = [known_accuracy(name, "trained", tmp_path).by_resolution.get(128) for name in ARCHITECTURES]
+    assert best == [0.7, 0.8, None, None]
 
 
 def test_the_margin_of_the_accuracy_is_inclusive():
