@@ -19,22 +19,24 @@ from tests.tabs.test_calibration import uploaded
 README = (ROOT / "README.md").read_text()
 
 
-def test_figures_are_the_measured_ones():
-    protocols = read_metrics("scalable-env2b0")["protocols"]
+@pytest.mark.parametrize(("model", "short"), [("scalable-env2b0", "B0"), ("scalable-env2s", "S")])
+def test_figures_are_the_measured_ones(model, short):
+    protocols = read_metrics(model)["protocols"]
     assert protocols
     for figures in protocols.values():
-        row = next(line for line in README.splitlines() if figures["description"] in line)
+        row = next(line for line in README.splitlines() if line.startswith(f"| {short} | {figures['description']} |"))
         cells = [cell.strip(" *") for cell in row.strip("|").split("|")]
         sizes = ["64", "100", "128", "224"]
         expected = [f"{figures['accuracy_by_resolution'][size]:.3f}" for size in sizes]
-        assert cells[1:] == [f"{figures['images']:,}", *expected]
+        assert cells[2:] == [f"{figures['images']:,}", *expected]
 
 
-def test_card_is_written_from_the_metrics(tmp_path):
+@pytest.mark.parametrize("model", ["scalable-env2b0", "scalable-env2s", "bdf-mobilenet"])
+def test_card_is_written_from_the_metrics(model, tmp_path):
     from train.card import write_card
 
-    write_card(tmp_path, json.loads((MODELS_FOLDER / "scalable-env2b0" / "metrics.json").read_text()))
-    assert (tmp_path / "README.md").read_text() == (MODELS_FOLDER / "scalable-env2b0" / "README.md").read_text()
+    write_card(tmp_path, json.loads((MODELS_FOLDER / model / "metrics.json").read_text()))
+    assert (tmp_path / "README.md").read_text() == (MODELS_FOLDER / model / "README.md").read_text()
 
 
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
