@@ -77,11 +77,11 @@ def build(taking: bool) -> gr.Blocks:
         gr.Markdown(INTRODUCTION)
         with gr.Tabs():
             with gr.Tab("Live", id="live"):
-                resolution = live.build(taking)
+                model, resolution = live.build(taking)
             with gr.Tab("Video", id="video"):
-                video.build(resolution, taking)
+                video.build(model, resolution, taking)
             with gr.Tab("Calibration", id="calibration"):
-                calibration.build(blocks, resolution, taking)
+                calibration.build(blocks, model, resolution, taking)
             with gr.Tab("Results", id="results") as results_tab:
                 results.build(results_tab)
         api.build(taking)

@@ -19,7 +19,7 @@ from fer_core.measurements import Measurements
 from fer_core.measuring import MeasurementCanceled, MeasurementFailed
 from fer_core.points import check_target
 from fer_core.recognition_record import recognition_record
-from fer_core.recognizer import DEFAULT_RESOLUTION
+from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION
 from fer_core.results import REAL_TIME_MS, results_record
 from fer_core.stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW
 from fer_core.video import VideoCanceled
@@ -112,9 +112,11 @@ def solve(
             return solve_calibration(measurements, target_ms)
 
 
-def _check_resolution(resolution: int) -> None:
+def _check(resolution: int, model: str) -> None:
     if resolution not in RESOLUTIONS:
         raise ValueError(f"resolution must be one of {', '.join(map(str, RESOLUTIONS))}, but got {resolution!r}")
+    if model not in engine.models():
+        raise ValueError(f"model must be one of {', '.join(engine.models())}, but got {model!r}")
 
 
 def _uploaded(name: str, value: Any) -> bytes:
@@ -127,6 +129,7 @@ def _uploaded(name: str, value: Any) -> bytes:
 def recognize(
     picture: Any,
     resolution: int = DEFAULT_RESOLUTION,
+    model: str = DEFAULT_MODEL,
     request: gr.Request = None,  # type: ignore[assignment]
 ) -> dict:
     """Finds the faces of a picture and their emotions.
@@ -134,19 +137,20 @@ def recognize(
     Args:
         picture: An uploaded file, with ``gradio_client`` a ``handle_file(...)``.
         resolution: Side of the model's input in pixels, one of the live tab's.
+        model: One whose weights are shipped.
 
     Returns:
         One entry of ``recognize --json``.
 
     Raises:
-        gr.Error: If the picture or the resolution is unusable, the model's files are, or the CPU is being measured.
+        gr.Error: If an argument is unusable, the model's files are, or the CPU is being measured.
     """
     with _refusing():
-        _check_resolution(resolution)
+        _check(resolution, model)
         data = _uploaded("picture", picture)
-        loaded = engine.recognizer()
         with gate.turn(name_of(request), waiting.tell_place):
-            record = recognition_record(picture.get("orig_name") or "picture", data, loaded.at(resolution))
+            recognizer = engine.recognizer(model).at(resolution)
+            record = recognition_record(picture.get("orig_name") or "picture", data, recognizer)
         if record["error"] is not None:
             raise ValueError(record["error"])
         return record
@@ -155,6 +159,7 @@ def recognize(
 def video(
     film: Any,
     resolution: int = DEFAULT_RESOLUTION,
+    model: str = DEFAULT_MODEL,
     request: gr.Request = None,  # type: ignore[assignment]
 ) -> dict:
     """Follows the faces of a video and their emotions, frame by frame.
@@ -162,17 +167,17 @@ def video(
     Args:
         film: An uploaded file, with ``gradio_client`` a ``handle_file(...)``.
         resolution: Side of the model's input in pixels, one of the live tab's.
+        model: One whose weights are shipped.
 
     Returns:
         The table that ``video --table OUT.json`` writes.
 
     Raises:
-        gr.Error: If the video or the resolution is unusable, the model's files are, or the client's last video is
-            not finished.
+        gr.Error: If an argument is unusable, the model's files are, or the client's last video is not finished.
     """
     with _refusing():
-        _check_resolution(resolution)
-        settings = Settings(resolution, DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW)
+        _check(resolution, model)
+        settings = Settings(resolution, DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW, model)
         job = VideoJob(_uploaded("film", film), settings, name_of(request))
         visitor = visitors.of(request)
         if visitor.video is not None and not visitor.video.ended.is_set():

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fer_core.answers import FASTEST_FIRST
+from fer_core.recognizer import DEFAULT_MODEL
 from fer_core.stream import STAGES
 
 from .panel import message
@@ -84,6 +85,7 @@ def advice(
     target_ms: float,
     *,
     faces: int,
+    model: str,
     resolution: int,
     fitting_px: int | None,
     runtime: str,
@@ -96,7 +98,8 @@ def advice(
         timings: Milliseconds by stage of the last frames.
         target_ms: Target of the whole frame.
         faces: Faces in view.
-        resolution: Side of the model's input in pixels.
+        model: The model that runs.
+        resolution: Side of its input in pixels.
         fitting_px: What the calibration says for the whole frame, in pixels; None where it says nothing.
         runtime: A key of ``runtimes.RUNTIMES``.
         smaller_camera: Whether the camera can be asked for a smaller picture.
@@ -111,6 +114,8 @@ def advice(
     stage = max(STAGES, key=lambda name: p95[name])
     levers = []
     if stage == "classify":
+        if model != DEFAULT_MODEL:
+            levers.append(f"the smaller model {DEFAULT_MODEL}")
         if runtime != FASTEST_FIRST[0]:
             levers.append(f"the runtime {FASTEST_FIRST[0]} in place of {runtime}")
         if fitting_px is None:

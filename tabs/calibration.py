@@ -18,7 +18,7 @@ from fer_core.results import REAL_TIME_MS
 from fer_core.runtimes import RUNTIMES, missing_packages
 
 from . import calibration_views as views
-from . import lessons, panel, resolution
+from . import engine, lessons, panel, resolution
 from .api import read_calibration
 from .board import FRESH_SECONDS, Kept, Task, board
 from .calibration_answers import CLASSIFIER, EMPTY, FRAME, Shown, age, answered, classifier_target, described, in_turn
@@ -34,7 +34,7 @@ Then move the target: every curve answers at once, nothing is measured again."""
 OTHERS = "Another visitor's calibration is under way ({}, {}). Run yours after it."
 FRESH = "Another visitor measured this {}. Every target is answered from it; it can be measured again in {} min."
 NOT_USABLE = (
-    f"Only one answer fits the live tab: for {FRAME}, without simulated noise, from {DEFAULT_MODEL} in "
+    f"Only one answer fits the live tab: for {FRAME}, without simulated noise, from {' or '.join(engine.models())} in "
     f"{DEFAULT_RUNTIME} as measured on this machine."
 )
 
@@ -121,21 +121,22 @@ def on_upload(data: bytes | None, target_ms, meaning, curves, noise, request: gr
 
 
 def on_use(request: gr.Request):
-    """Hands the answer for the whole frame to the live tab: (resolution, status)."""
-    size = visitors.of(request).answer_px
+    """Hands the answer for the whole frame to the live tab: (model, resolution, status)."""
+    answer = visitors.of(request).answer
+    if answer is None:
+        return gr.skip(), gr.skip(), panel.message(NOT_USABLE, alert=True)
+    model, size = answer
     try:
-        known = resolution.trained_range()
+        known = resolution.trained_range(model)
     except ModelFileError as error:
-        return gr.skip(), panel.message(str(error), alert=True)
-    if size is None:
-        text = NOT_USABLE
-    elif known is None or not known[0] <= size <= known[1]:
+        return gr.skip(), gr.skip(), panel.message(str(error), alert=True)
+    if known is None or not known[0] <= size <= known[1]:
         trained = "no sizes that are on record" if known is None else f"{known[0]} to {known[1]} px"
         text = f"{size} px: {UNMEASURED_ACCURACY}. The weights were trained for {trained}."
     else:
-        choices = resolution.choices(size)
-        return gr.update(choices=choices, value=size), panel.message(f"The live tab now uses {size} px.")
-    return gr.skip(), panel.message(text, alert=True)
+        update = gr.update(choices=resolution.choices(size), value=size)
+        return model, update, panel.message(f"The live tab now uses {model} at {size} px.")
+    return gr.skip(), gr.skip(), panel.message(text, alert=True)
 
 
 def runtimes_here() -> tuple[list[str], str]:
@@ -146,12 +147,13 @@ def runtimes_here() -> tuple[list[str], str]:
     return [name for name, packages in missing.items() if not packages], note
 
 
-def build(blocks: gr.Blocks, live_resolution: gr.Radio, cameras: bool = True) -> None:
+def build(blocks: gr.Blocks, live_model: gr.Radio, live_resolution: gr.Radio, cameras: bool = True) -> None:
     """Adds the tab's components and wiring to the Blocks under construction.
 
     Args:
         blocks: The page.
-        live_resolution: The live tab's choice of resolution, to which an answer is handed.
+        live_model: The live tab's choice of the model, to which an answer's model is handed.
+        live_resolution: The live tab's choice of resolution, to which the answer is handed.
         cameras: Whether there are camera frames, for which alone the target can be that of a whole frame.
     """
     gr.Markdown(INTRODUCTION)
@@ -239,5 +241,5 @@ def build(blocks: gr.Blocks, live_resolution: gr.Radio, cameras: bool = True) ->
         # A slider that is dragged asks for its last place alone.
         component.change(on_solve, asked, shown, trigger_mode="always_last", **private)
     upload.change(on_upload, [upload, *asked], shown, **private)
-    use.click(on_use, None, [live_resolution, status], queue=False, api_visibility="private")
+    use.click(on_use, None, [live_model, live_resolution, status], queue=False, api_visibility="private")
     blocks.load(on_open, asked, shown, **private)

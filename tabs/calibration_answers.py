@@ -65,10 +65,11 @@ def classifier_target(target_ms: float, meaning: str, request: gr.Request) -> fl
     return max(target_ms - others, 1.0)
 
 
-def _usable_px(kept: Kept, meaning: str, noise: float, record: dict) -> int | None:
-    """Returns the answer if the live tab may use it: it runs one model in one runtime, whole frames, here."""
+def _usable(kept: Kept, meaning: str, noise: float, record: dict) -> tuple[str, int] | None:
+    """Returns model and pixels if the live tab may use the answer: it runs trained ones in one runtime, here."""
     fits = resolution.is_of_this_machine(kept) and meaning == FRAME and not noise
-    return record["answer"]["resolution"] if fits else None
+    pixels = record["answer"]["resolution"] if fits else None
+    return None if pixels is None else (kept.measurements.model, pixels)
 
 
 def _solved(status: str | None, asked: tuple, request: gr.Request) -> Shown:
@@ -81,7 +82,7 @@ def _solved(status: str | None, asked: tuple, request: gr.Request) -> Shown:
     """
     frame_target_ms, meaning, curves, noise = asked
     visitor = visitors.of(request)
-    visitor.answer_px = None
+    visitor.answer = None
     kept = visitor.calibration or board.latest()
     if kept is None:
         return Shown(status or panel.message(EMPTY), gr.update(visible=False))
@@ -93,7 +94,7 @@ def _solved(status: str | None, asked: tuple, request: gr.Request) -> Shown:
         record = kept.record if as_measured else solve_calibration(kept.measurements, target_ms)
     except ValueError as error:
         return Shown(panel.message(str(error), alert=True))
-    visitor.answer_px = _usable_px(kept, meaning, noise, record)
+    visitor.answer = _usable(kept, meaning, noise, record)
     # What the tables and the downloads hold was measured; noise is for the eye alone.
     measured = record
     measurements = views.shaken(kept.measurements, noise)

@@ -1,4 +1,4 @@
-"""The recognizer that all visitors share: loaded once, in the background, while the page already answers."""
+"""The recognizers that all visitors share, one for each model: loaded once, while the page already answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import threading
 from concurrent.futures import Future
 
 from fer_core import EmotionRecognizer
-from fer_core.model_files import ModelFileError
+from fer_core.builder import ARCHITECTURES
+from fer_core.model_files import ModelFileError, is_trained
+from fer_core.recognizer import DEFAULT_MODEL
 from fer_core.worker_process import plain
 
 logger = logging.getLogger(__name__)
@@ -24,44 +26,52 @@ UNUSABLE = (ModelFileError, RecognizerMissing)
 """What ``recognizer`` raises."""
 
 _lock = threading.Lock()
-_loading: Future[EmotionRecognizer] | None = None
+_loading: dict[str, Future[EmotionRecognizer]] = {}
 
 
-def _load(future: Future[EmotionRecognizer]) -> None:
+def models() -> list[str]:
+    """Returns what the page can run: the models whose weights are shipped, and the first even without, to say so."""
+    return [name for name in ARCHITECTURES if is_trained(name) or name == DEFAULT_MODEL]
+
+
+def _load(model: str, future: Future[EmotionRecognizer]) -> None:
     try:
-        future.set_result(EmotionRecognizer.load())
+        future.set_result(EmotionRecognizer.load(model))
     # Whatever failed is raised again where the recognizer is asked for.
     except BaseException as error:
         future.set_exception(error)
 
 
-def start_loading() -> Future[EmotionRecognizer]:
-    """Begins to load the recognizer unless that was done; a load that failed is tried again."""
-    global _loading
+def start_loading(model: str = DEFAULT_MODEL) -> Future[EmotionRecognizer]:
+    """Begins to load a model's recognizer unless that was done; a load that failed is tried again."""
     with _lock:
-        if _loading is None or (_loading.done() and _loading.exception() is not None):
-            _loading = Future()
-            threading.Thread(target=_load, args=(_loading,), name="load-recognizer", daemon=True).start()
-        return _loading
+        loading = _loading.get(model)
+        if loading is None or (loading.done() and loading.exception() is not None):
+            loading = _loading[model] = Future()
+            threading.Thread(target=_load, args=(model, loading), name="load-recognizer", daemon=True).start()
+        return loading
 
 
 def state() -> str:
-    """Says how the recognizer is: ``"ready"``, ``"loading"``, or ``"broken"`` after a load that failed."""
-    loading = _loading
+    """Says how the page's first model is: ``"ready"``, ``"loading"``, or ``"broken"`` after a load that failed."""
+    loading = _loading.get(DEFAULT_MODEL)
     if loading is None or not loading.done():
         return "loading"
     return "ready" if loading.exception() is None else "broken"
 
 
-def recognizer() -> EmotionRecognizer:
-    """Returns the shared recognizer, waiting for it to be loaded.
+def recognizer(model: str = DEFAULT_MODEL) -> EmotionRecognizer:
+    """Returns the shared recognizer of a model, waiting for it to be loaded: that computes, so ask in a turn.
+
+    Args:
+        model: One of ``models``.
 
     Raises:
         ModelFileError: If the model's files are missing or damaged.
         RecognizerMissing: If a package cannot be imported, or loading failed in another way.
     """
     try:
-        return start_loading().result()
+        return start_loading(model).result()
     except ModelFileError:
         raise
     except ModuleNotFoundError as error:

@@ -12,7 +12,7 @@ from fer_core.activation_maps import activation_maps
 from fer_core.compute import MeasurementRunning, gate
 from fer_core.drawing import draw_faces, reduced
 from fer_core.pictures import PictureError, encode_jpeg, read_picture
-from fer_core.recognizer import DEFAULT_RESOLUTION
+from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION
 from fer_core.results import REAL_TIME_MS
 from fer_core.stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW
 
@@ -58,6 +58,7 @@ class Answered(NamedTuple):
 def _answer(
     data: bytes,
     visitor: Visitor,
+    model: str,
     pixels: int,
     unsure_below: float,
     why: bool,
@@ -65,8 +66,8 @@ def _answer(
     request: gr.Request,
 ) -> Answered:
     """Answers a frame in one turn of the visitor, so that nothing computes beside it."""
-    loaded = engine.recognizer()
     with gate.turn(name_of(request)):
+        loaded = engine.recognizer(model)
         session = visitor.session_at(loaded.at(pixels))
         session.smoothing_s, session.unsure_below = smoothing_s, unsure_below
         with session.timed("decode"):
@@ -84,7 +85,7 @@ def _answer(
         timings = list(visitor.timings)
     unsure = [face.unsure for face in faces]
     grid = maps[0].shape if maps else None
-    view = panel.View(faces, unsure, pixels, unsure_below, grid=grid, smoothing_s=smoothing_s)
+    view = panel.View(faces, unsure, model, pixels, unsure_below, grid=grid, smoothing_s=smoothing_s)
     return Answered(view, jpeg, image.shape[1], timings, pace)
 
 
@@ -96,6 +97,7 @@ def on_frame(
     why: bool,
     smoothing_s: float,
     target_ms: float,
+    model: str,
     request: gr.Request,
 ):
     """Answers one camera frame with its annotated JPEG, the panel, and the budget bar."""
@@ -103,8 +105,8 @@ def on_frame(
         return gr.skip(), gr.skip(), gr.skip()
     visitor = visitors.of(request)
     try:
-        pixels, note = resolution.resolved(wanted, visitor, target_ms)
-        answered = _answer(data, visitor, pixels, unsure_below, why, smoothing_s, request)
+        pixels, note = resolution.resolved(wanted, visitor, model, target_ms)
+        answered = _answer(data, visitor, model, pixels, unsure_below, why, smoothing_s, request)
     except MeasurementRunning:
         # The browser sends the next frame once this one is answered; at once, it would disturb the measurement.
         time.sleep(PAUSE_SECONDS)
@@ -116,28 +118,42 @@ def on_frame(
         return gr.skip(), panel.message(str(error), alert=True), gr.skip()
     bar = budget.render(answered.timings, target_ms, answered.pace)
     if budget.is_slow(answered.timings, target_ms):
-        followed = resolution.follow(visitor, target_ms)
+        followed = resolution.follow(visitor, model, target_ms)
         bar += budget.advice(
             answered.timings,
             target_ms,
             faces=len(answered.view.faces),
+            model=model,
             resolution=pixels,
             fitting_px=followed.pixels if followed.answered else None,
-            runtime=engine.recognizer().runtime.name,
+            runtime=engine.recognizer(model).runtime.name,
             smaller_camera=answered.width > SMALLEST_CAMERA,
             why=why,
         )
     return answered.jpeg, panel.render(replace(answered.view, note=note), chosen), bar
 
 
-def build(cameras: bool = True) -> gr.Radio:
-    """Adds the tab's components and wiring to the Blocks under construction; returns the choice of resolution.
+def build(cameras: bool = True) -> tuple[gr.Radio, gr.Radio]:
+    """Adds the tab's components and wiring to the Blocks under construction.
 
     Args:
         cameras: Whether a camera and uploads are taken, or the example alone.
+
+    Returns:
+        The choice of the model and that of the resolution.
     """
     gr.Markdown(NOTICE, elem_classes="notice")
     with gr.Row():
+        offered = engine.models()
+        model = gr.Radio(
+            offered,
+            value=DEFAULT_MODEL,
+            label="Model: what reads the faces",
+            info="S is larger and slower than B0. The Results tab says how good each is.",
+            min_width=320,
+            visible=len(offered) > 1,
+            elem_id="model",
+        )
         wanted = gr.Radio(
             resolution.choices(),
             value=DEFAULT_RESOLUTION,
@@ -171,17 +187,19 @@ def build(cameras: bool = True) -> gr.Radio:
             min_width=320,
             elem_id="why",
         )
-    settings = chosen, wanted, unsure_below, why
+    settings = chosen, wanted, unsure_below, why, model
     with gr.Tabs():
         if cameras:
             with gr.Tab("Webcam", id="webcam"):
                 _build_webcam(*settings)
         with gr.Tab("Picture", id="picture"):
             picture.build(*settings, uploads=cameras)
-    return wanted
+    return model, wanted
 
 
-def _build_webcam(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.Checkbox) -> None:
+def _build_webcam(
+    chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.Checkbox, model: gr.Radio
+) -> None:
     gr.HTML(camera_notice.html(), js_on_load=camera_notice.SCRIPT, padding=False, elem_id="camera-notice")
     consent = gr.Checkbox(label=CONSENT, value=False, elem_id="consent")
     with gr.Row():
@@ -233,7 +251,7 @@ def _build_webcam(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, w
     camera_size.change(lambda size: gr.update(webcam_options=_webcam(size)), camera_size, camera, **private)
     camera.stream(
         on_frame,
-        [camera, chosen, wanted, unsure_below, why, smoothing, target],
+        [camera, chosen, wanted, unsure_below, why, smoothing, target, model],
         [answer, shown, bar],
         stream_every=0.02,  # seconds; the browser sends no frame while one is pending
         time_limit=STREAM_SECONDS,

@@ -79,7 +79,8 @@ class View:
     Attributes:
         faces: Faces, largest first.
         unsure: Which of them are under the visitor's threshold.
-        resolution: Side of the model's input in pixels.
+        model: The model that read the faces.
+        resolution: Side of its input in pixels.
         unsure_below: The threshold, 0 to 1.
         timings_ms: Milliseconds by stage; empty where the budget bar shows them.
         grid: Rows and columns of the activation maps on the picture, or None without them.
@@ -89,6 +90,7 @@ class View:
 
     faces: Sequence[Face]
     unsure: Sequence[bool]
+    model: str
     resolution: int
     unsure_below: float = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
@@ -150,7 +152,7 @@ def render(view: View, chosen: str) -> str:
     """Renders what was found; ``chosen`` of ``FACE_CHOICES`` says whose bars to show."""
     parts = []
     faces, wanted = view.faces, FACE_CHOICES.index(chosen)
-    facts = [_fact("the model sees", f"{view.resolution} x {view.resolution} px")]
+    facts = [_fact(f"{view.model} sees", f"{view.resolution} x {view.resolution} px")]
     if not faces:
         parts.append(message(NO_FACE))
     else:

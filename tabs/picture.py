@@ -29,13 +29,12 @@ DELETED = "The upload was deleted meanwhile, as promised: upload the picture aga
 
 
 def _answer(
-    read: Callable[[], np.ndarray], wanted: int | str, unsure_below: float, why: bool, request: gr.Request
+    read: Callable[[], np.ndarray], wanted: int | str, unsure_below: float, why: bool, model: str, request: gr.Request
 ) -> tuple[panel.View, bytes]:
     """Reads, analyzes, draws and encodes a picture in one turn of the visitor, so that nothing computes beside it."""
-    visitor, loaded = visitors.of(request), engine.recognizer()
-    pixels, note = resolution.resolved(wanted, visitor)
+    pixels, note = resolution.resolved(wanted, visitors.of(request), model)
     with gate.turn(name_of(request), waiting.tell_place):
-        recognizer = loaded.at(pixels)
+        recognizer = engine.recognizer(model).at(pixels)
         started = time.perf_counter()
         image = read()
         analysis = recognizer.analyze(image)
@@ -45,11 +44,18 @@ def _answer(
         jpeg = encode_jpeg(draw_faces(*reduced(image, faces, LARGEST_SHOWN_SIDE), unsure, maps))
         total_ms = 1000 * (time.perf_counter() - started)
     timings = analysis.timings_ms | {"with decoding and drawing": total_ms}
-    return panel.View(faces, unsure, pixels, unsure_below, timings, maps[0].shape if maps else None, note), jpeg
+    grid = maps[0].shape if maps else None
+    return panel.View(faces, unsure, model, pixels, unsure_below, timings, grid, note), jpeg
 
 
 def _on_any_picture(
-    read: Callable[[], np.ndarray], chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request
+    read: Callable[[], np.ndarray],
+    chosen: str,
+    wanted: int | str,
+    unsure_below: float,
+    why: bool,
+    model: str,
+    request: gr.Request,
 ):
     visitor = visitors.of(request)
     with visitor.answering:
@@ -57,7 +63,7 @@ def _on_any_picture(
         try:
             while True:
                 try:
-                    visitor.picture, jpeg = _answer(read, wanted, unsure_below, why, request)
+                    visitor.picture, jpeg = _answer(read, wanted, unsure_below, why, model, request)
                     return jpeg, panel.render(visitor.picture, chosen)
                 except MeasurementRunning:
                     waiting.tell_paused()
@@ -72,6 +78,7 @@ def on_picture(
     wanted: int | str,
     unsure_below: float,
     why: bool,
+    model: str,
     request: gr.Request,
     progress: gr.Progress = waiting.LINE,
 ):
@@ -81,7 +88,7 @@ def on_picture(
     if data is None:
         visitor.picture = None
         return None, panel.message(START)
-    return _on_any_picture(lambda: read_picture(data), chosen, wanted, unsure_below, why, request=request)
+    return _on_any_picture(lambda: read_picture(data), chosen, wanted, unsure_below, why, model, request)
 
 
 def on_example(
@@ -89,16 +96,23 @@ def on_example(
     wanted: int | str,
     unsure_below: float,
     why: bool,
+    model: str,
     request: gr.Request,
     progress: gr.Progress = waiting.LINE,
 ):
     """Answers the example: Eileen Collins, NASA, public domain."""
     visitors.of(request).example = True
-    return _on_any_picture(astronaut, chosen, wanted, unsure_below, why, request=request)
+    return _on_any_picture(astronaut, chosen, wanted, unsure_below, why, model, request)
 
 
 def on_settings(
-    data: bytes | None, chosen: str, wanted: int | str, unsure_below: float, why: bool, request: gr.Request
+    data: bytes | None,
+    chosen: str,
+    wanted: int | str,
+    unsure_below: float,
+    why: bool,
+    model: str,
+    request: gr.Request,
 ):
     """Answers the picture that is shown once more, with other settings."""
     visitor = visitors.of(request)
@@ -106,10 +120,10 @@ def on_settings(
         if visitor.picture is None:
             return gr.skip(), gr.skip()
         if visitor.example:
-            return on_example(chosen, wanted, unsure_below, why, request)
+            return on_example(chosen, wanted, unsure_below, why, model, request)
         if not data:
             return gr.skip(), panel.message(DELETED, alert=True)
-        return on_picture(data, chosen, wanted, unsure_below, why, request)
+        return on_picture(data, chosen, wanted, unsure_below, why, model, request)
 
 
 def on_face_chosen(chosen: str, request: gr.Request):
@@ -118,7 +132,14 @@ def on_face_chosen(chosen: str, request: gr.Request):
     return gr.skip() if view is None else panel.render(view, chosen)
 
 
-def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.Checkbox, uploads: bool = True) -> None:
+def build(
+    chosen: gr.Radio,
+    wanted: gr.Radio,
+    unsure_below: gr.Slider,
+    why: gr.Checkbox,
+    model: gr.Radio,
+    uploads: bool = True,
+) -> None:
     """Adds the components and their wiring to the Blocks under construction.
 
     Args:
@@ -126,6 +147,7 @@ def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.C
         wanted: The resolution.
         unsure_below: Confidence under which a face is labeled unsure.
         why: Whether activation maps are drawn.
+        model: The model that reads the faces.
         uploads: Whether pictures are taken, or the example alone.
     """
     with gr.Row():
@@ -142,7 +164,7 @@ def build(chosen: gr.Radio, wanted: gr.Radio, unsure_below: gr.Slider, why: gr.C
         )
         with gr.Column(min_width=300):
             shown = gr.HTML(panel.message(START if uploads else EXAMPLE_ONLY), elem_id="picture-panel", min_height=320)
-    settings = [chosen, wanted, unsure_below, why]
+    settings = [chosen, wanted, unsure_below, why, model]
     asked: dict[str, Any] = {
         "outputs": [answer, shown],
         "show_progress_on": answer,

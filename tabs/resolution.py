@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fer_core import model_files
 from fer_core.answers import economical_answer, known_accuracy, largest_answer
-from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION, DEFAULT_RUNTIME
+from fer_core.recognizer import DEFAULT_RESOLUTION, DEFAULT_RUNTIME
 from fer_core.results import REAL_TIME_MS
 
 from .board import Kept, board
@@ -16,7 +16,7 @@ from .visitors import Visitor
 RESOLUTIONS = (64, 96, 128, 160)  # px; larger ones are less accurate with these weights (see models/)
 FOLLOW = "follow the calibration"
 
-NO_CALIBRATION = "No calibration of this machine to follow yet: press Run in the Calibration tab."
+NO_CALIBRATION = "No calibration of {} on this machine to follow yet: press Run in the Calibration tab."
 NO_FRAMES = "Following begins once ten camera frames with a face have been timed."
 
 _AGAIN_SECONDS = 10.0  # between two looks at what the other stages of a frame leave
@@ -33,6 +33,7 @@ class Followed:
         answered: Whether it is the calibration's answer.
         note: Why, in plain words.
         kept: The calibration.
+        model: The model that runs.
         target_ms: Target of the whole frame in ms.
         decided: When, ``time.monotonic``.
     """
@@ -41,6 +42,7 @@ class Followed:
     answered: bool
     note: str
     kept: Kept | None
+    model: str
     target_ms: float
     decided: float
 
@@ -50,57 +52,66 @@ def choices(*further: int) -> list[int | str]:
     return [*sorted({*RESOLUTIONS, *further}), FOLLOW]
 
 
-def trained_range() -> tuple[int, int] | None:
-    """Returns the smallest and largest resolution that the served weights were trained for, in pixels, if known."""
-    metrics = model_files.read_metrics(DEFAULT_MODEL) or {}
+def trained_range(model: str) -> tuple[int, int] | None:
+    """Returns the smallest and largest resolution that a model's weights were trained for, in pixels, if known."""
+    metrics = model_files.read_metrics(model) or {}
     sizes = metrics.get("trained_sizes")
     return (min(sizes), max(sizes)) if sizes else None
 
 
 def is_of_this_machine(kept: Kept) -> bool:
-    """Whether a calibration was measured here, of the model and the runtime that the live tab runs."""
+    """Whether a calibration was measured here, of a model that the live tab runs, in its runtime."""
     of = kept.measurements
-    return (of.model, of.runtime) == (DEFAULT_MODEL, DEFAULT_RUNTIME) and kept.owner is not None
+    return kept.owner is not None and of.runtime == DEFAULT_RUNTIME and model_files.is_trained(of.model)
 
 
-def follow(visitor: Visitor, target_ms: float) -> Followed:
+def _followable(visitor: Visitor, model: str) -> Kept | None:
+    """Returns the newest calibration of this machine and this model, or the one that the visitor looks at."""
+    for kept in (*board.kept(), visitor.calibration):
+        if kept is not None and kept.measurements.model == model and is_of_this_machine(kept):
+            return kept
+    return None
+
+
+def follow(visitor: Visitor, model: str, target_ms: float) -> Followed:
     """Returns what the calibration of this machine answers for a visitor's frames; asked again now and then.
 
     Args:
         visitor: Whose frames they are; remembers what was decided last.
+        model: The model that runs.
         target_ms: Target of the whole frame in ms.
     """
-    kept = next((each for each in (board.latest(), visitor.calibration) if each and is_of_this_machine(each)), None)
+    kept = _followable(visitor, model)
     last, now = visitor.followed, time.monotonic()
-    if last is not None and (last.kept is not kept or last.target_ms != target_ms):
+    if last is not None and (last.kept is not kept or (last.model, last.target_ms) != (model, target_ms)):
         last = None  # that was another question
     if last is not None and now - last.decided < (_AGAIN_SECONDS if last.answered else _WAITING_SECONDS):
         return last
-    pixels, answered, note = _answer(kept, visitor.other_stages_p95_ms, target_ms)
+    pixels, answered, note = _answer(kept, model, visitor.other_stages_p95_ms, target_ms)
     if last is not None and last.answered and answered and abs(pixels - last.pixels) <= _SAME_SHARE * last.pixels:
         pixels, note = last.pixels, last.note
-    visitor.followed = followed = Followed(pixels, answered, note, kept, target_ms, now)
+    visitor.followed = followed = Followed(pixels, answered, note, kept, model, target_ms, now)
     return followed
 
 
-def _answer(kept: Kept | None, others_ms: float | None, target_ms: float) -> tuple[int, bool, str]:
+def _answer(kept: Kept | None, model: str, others_ms: float | None, target_ms: float) -> tuple[int, bool, str]:
     """Returns (pixels, whether the calibration answered them, why)."""
     if kept is None:
-        return DEFAULT_RESOLUTION, False, NO_CALIBRATION
+        return DEFAULT_RESOLUTION, False, NO_CALIBRATION.format(model)
     if others_ms is None:
         return DEFAULT_RESOLUTION, False, NO_FRAMES
     left_ms = target_ms - others_ms
     if left_ms <= 0:
         note = f"No resolution fits: the other stages alone take {others_ms:.0f} ms of {target_ms:g} ms."
         return min(RESOLUTIONS), False, note
-    known = known_accuracy(DEFAULT_MODEL, kept.measurements.weights)
+    known = known_accuracy(model, kept.measurements.weights)
     largest = largest_answer(kept.measurements, left_ms, known)
     if largest.resolution is None:
         return min(RESOLUTIONS), False, f"For {left_ms:.1f} ms, {largest.reason}."
     economical = economical_answer(kept.measurements, left_ms, known, largest)
     pixels = (economical and economical.resolution) or largest.resolution
     note = f"The calibration says {pixels} px for the {left_ms:.1f} ms that the other stages leave."
-    trained = trained_range()
+    trained = trained_range(model)
     if trained is None:
         return DEFAULT_RESOLUTION, False, f"{note} Which sizes the weights know is not on record."
     if pixels < trained[0]:
@@ -110,17 +121,18 @@ def _answer(kept: Kept | None, others_ms: float | None, target_ms: float) -> tup
     return pixels, True, note
 
 
-def resolved(wanted: int | str, visitor: Visitor, target_ms: float | None = None) -> tuple[int, str | None]:
+def resolved(wanted: int | str, visitor: Visitor, model: str, target_ms: float | None = None) -> tuple[int, str | None]:
     """Returns the resolution in pixels for one of ``choices``, and a note where the calibration is followed.
 
     Args:
         wanted: One of ``choices``.
         visitor: Whose picture or frame it is.
+        model: The model that runs.
         target_ms: Target of the whole frame in ms; without one, that of the visitor's last frames or real time.
     """
     if isinstance(wanted, int):
         return wanted, None
     if target_ms is None:
         target_ms = visitor.followed.target_ms if visitor.followed else REAL_TIME_MS
-    followed = follow(visitor, target_ms)
+    followed = follow(visitor, model, target_ms)
     return followed.pixels, followed.note

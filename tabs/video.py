@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from fer_core.compute import MeasurementRunning, gate
-from fer_core.recognizer import DEFAULT_RESOLUTION
+from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION
 from fer_core.results import REAL_TIME_MS
 from fer_core.video import VideoCanceled, VideoError
 from fer_core.video_canvas import LARGEST_SIDE
@@ -87,18 +87,20 @@ def on_upload(path: str | None, request: gr.Request) -> str:
     return panel.message(f"Uploaded: {size}. Press Run.")
 
 
-def _analyzed(source: bytes, wanted: int | str, smoothing_s: float, unsure_below: float, request: gr.Request):
+def _analyzed(
+    source: bytes, wanted: int | str, smoothing_s: float, unsure_below: float, model: str, request: gr.Request
+):
     """Analyzes a video, showing how far it is."""
     visitor = visitors.of(request)
     if visitor.video is not None and not visitor.video.ended.is_set():
         yield Shown(panel.message(BUSY, alert=True))
         return
     try:
-        pixels, note = resolution.resolved(wanted, visitor, REAL_TIME_MS)
+        pixels, note = resolution.resolved(wanted, visitor, model, REAL_TIME_MS)
     except engine.UNUSABLE as error:
         yield Shown(panel.message(str(error), alert=True))
         return
-    job = VideoJob(source, Settings(pixels, smoothing_s, unsure_below), name_of(request))
+    job = VideoJob(source, Settings(pixels, smoothing_s, unsure_below, model), name_of(request))
     visitor.watch(job)
     job.start()
     # What an earlier video left gives way at once.
@@ -121,7 +123,7 @@ def _analyzed(source: bytes, wanted: int | str, smoothing_s: float, unsure_below
         yield Shown(panel.message(FAILED, alert=True))
         return
     assert result is not None, "nobody else takes it"
-    settings = f"analyzed at {pixels} px in {job.frame_ms:.0f} ms a frame" + (f" ({note})" if note else "")
+    settings = f"analyzed by {model} at {pixels} px in {job.frame_ms:.0f} ms a frame" + (f" ({note})" if note else "")
     status = views.summary_html(result.summary, settings)
     yield _results(status, job, result)
 
@@ -147,19 +149,19 @@ def _timeline(job: VideoJob, number: int):
     return timeline(track.times_s, track.probabilities, seconds, job.settings.unsure_below)
 
 
-def on_run(path: str | None, wanted, smoothing_s, unsure_below, request: gr.Request):
+def on_run(path: str | None, wanted, smoothing_s, unsure_below, model, request: gr.Request):
     """Analyzes the upload."""
     try:
         source = _read(path)
     except VideoError as error:
         yield Shown(panel.message(str(error), alert=True))
         return
-    yield from _analyzed(source, wanted, smoothing_s, unsure_below, request)
+    yield from _analyzed(source, wanted, smoothing_s, unsure_below, model, request)
 
 
-def on_example(wanted, smoothing_s, unsure_below, request: gr.Request):
+def on_example(wanted, smoothing_s, unsure_below, model, request: gr.Request):
     """Analyzes the example film."""
-    yield from _analyzed(example_film(), wanted, smoothing_s, unsure_below, request)
+    yield from _analyzed(example_film(), wanted, smoothing_s, unsure_below, model, request)
 
 
 def on_cancel(request: gr.Request):
@@ -185,10 +187,11 @@ def on_live_resolution(size: int | str):
     return gr.update(choices=resolution.choices(*further), value=size)
 
 
-def build(live_resolution: gr.Radio, uploads: bool = True) -> None:
+def build(live_model: gr.Radio, live_resolution: gr.Radio, uploads: bool = True) -> None:
     """Adds the tab's components and wiring to the Blocks under construction.
 
     Args:
+        live_model: The live tab's choice of the model, which this tab's follows.
         live_resolution: The live tab's choice of resolution, which this tab's follows.
         uploads: Whether videos are taken, or the example alone.
     """
@@ -204,6 +207,15 @@ def build(live_resolution: gr.Radio, uploads: bool = True) -> None:
             empty = panel.message(EMPTY if uploads else EXAMPLE_ONLY)
             status = gr.HTML(empty, elem_id="video-status", min_height=60)
             with gr.Accordion("Settings: resolution, smoothing, unsure", open=False, elem_id="video-settings"):
+                offered = engine.models()
+                model = gr.Radio(
+                    offered,
+                    value=DEFAULT_MODEL,
+                    label="Model: what reads the faces",
+                    info="Follows the live tab's choice.",
+                    visible=len(offered) > 1,
+                    elem_id="video-model",
+                )
                 wanted = gr.Radio(
                     resolution.choices(),
                     value=DEFAULT_RESOLUTION,
@@ -230,7 +242,7 @@ def build(live_resolution: gr.Radio, uploads: bool = True) -> None:
         figure = gr.Plot(show_label=False, elem_id="video-timeline")
 
     shown = [status, player, details, person, figure, downloads]
-    asked = [wanted, smoothing, unsure_below]
+    asked = [wanted, smoothing, unsure_below, model]
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     private["concurrency_limit"] = 4 * MOST_AT_ONCE
     if uploads:
@@ -239,4 +251,5 @@ def build(live_resolution: gr.Radio, uploads: bool = True) -> None:
     example.click(on_example, asked, shown, **private)
     cancel.click(on_cancel, None, status, queue=False, api_visibility="private")
     person.input(on_person, person, figure, **private)
+    live_model.change(lambda name: name, live_model, model, queue=False, api_visibility="private")
     live_resolution.change(on_live_resolution, live_resolution, wanted, queue=False, api_visibility="private")

@@ -28,11 +28,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Settings:
-    """How a video is analyzed: side of the model's input in pixels, smoothing in seconds, threshold from 0 to 1."""
+    """How a video is analyzed: side of the model's input in pixels, smoothing in s, threshold from 0 to 1, model."""
 
     resolution: int
     smoothing_s: float
     unsure_below: float
+    model: str
 
 
 @dataclass
@@ -123,8 +124,8 @@ class VideoJob:
             logger.info("video: %s after %d frames", how, frames)
 
     def _annotated(self) -> Result:
-        loaded, settings = engine.recognizer(), self.settings
-        recognizer = self._in_turn(lambda: loaded.at(settings.resolution))
+        settings = self.settings
+        recognizer = self._in_turn(lambda: engine.recognizer(settings.model).at(settings.resolution))
         session = recognizer.stream(settings.smoothing_s, settings.unsure_below)
         video, rows, record = io.BytesIO(), io.StringIO(), io.StringIO()
         tables: list[Table] = [CsvTable(rows), JsonTable(record)]

@@ -19,6 +19,8 @@ from fer_core.stream import LONGEST_GAP_S, StreamSession
 from .board import Kept
 
 if TYPE_CHECKING:
+    from fer_core.runtimes import Runtime
+
     from .panel import View
     from .resolution import Followed
     from .video_job import VideoJob
@@ -39,14 +41,14 @@ class Visitor:
     Attributes:
         frames: Analyzed frames per second over the last 30.
         session: Follows the faces in front of this page's camera.
-        timings: Milliseconds by stage of the last frames, all at the resolution of the session.
+        timings: Milliseconds by stage of the last frames, all of the session's model and resolution.
         answering: Held while a picture is answered, so that settings changed meanwhile answer it again.
         picture: What was found in the last uploaded picture.
         example: Whether that picture was the example.
         calibration: The calibration that this page shows.
         compared: An uploaded calibration beside it.
         asked: How often the calibration tab was asked for something.
-        answer_px: The answer that may be handed to the live tab, in pixels.
+        answer: The answer that may be handed to the live tab: the model, and its resolution in pixels.
         followed: What following the calibration came to last.
         other_stages_ms: What the last frames took beside the classifier, in ms.
         video: The video that this page had analyzed last.
@@ -63,7 +65,7 @@ class Visitor:
     calibration: Kept | None = None
     compared: Measurements | None = None
     asked: int = 0
-    answer_px: int | None = None
+    answer: tuple[str, int] | None = None
     followed: Followed | None = None
     other_stages_ms: deque[float] = field(default_factory=lambda: deque(maxlen=100))
     video: VideoJob | None = None
@@ -78,14 +80,14 @@ class Visitor:
         return float(np.percentile(self.other_stages_ms, 95))
 
     def session_at(self, recognizer: EmotionRecognizer) -> StreamSession:
-        """Returns this camera's session at a recognizer's resolution: a new one after the camera was stopped."""
+        """Returns this camera's session with a recognizer: a new one after the camera was stopped."""
         times = self.frames.all_timestamps
         stopped = bool(times) and time.monotonic() - times[-1] > LONGEST_GAP_S
         if self.session is None or stopped:
             self.session = recognizer.stream()
             self.frames.reset()
             self.timings.clear()
-        elif self.session.recognizer.resolution != recognizer.resolution:
+        elif _reads(self.session.recognizer) != _reads(recognizer):
             self.session.recognizer = recognizer
             self.timings.clear()
         return self.session
@@ -153,6 +155,11 @@ class Visitors:
 
     def __len__(self) -> int:
         return len(self._visitors)
+
+
+def _reads(recognizer: EmotionRecognizer) -> tuple[Runtime, int]:
+    """Returns what a frame's timings depend on: the loaded model and the side of its input in pixels."""
+    return recognizer.runtime, recognizer.resolution
 
 
 def name_of(request: gr.Request) -> str:

@@ -159,8 +159,8 @@ GIVEN = {"path": ADDRESS, "url": ADDRESS, "meta": {"_type": "gradio.FileData"}}
     ("operation", "data"),
     [
         pytest.param("recognize", [GIVEN, 128], id="recognize"),
-        pytest.param("recognize_picture", [GIVEN, "largest", 128, 0.4, False], id="live-tab"),
-        pytest.param("recognize_picture", [None, GIVEN, 128, 0.4, False], id="another-input"),
+        pytest.param("recognize_picture", [GIVEN, "largest", 128, 0.4, False, "scalable-env2b0"], id="live-tab"),
+        pytest.param("recognize_picture", [None, GIVEN, 128, 0.4, False, "scalable-env2b0"], id="another-input"),
         pytest.param("solve", [{"deep": [GIVEN]}, 40], id="deep-inside"),
         pytest.param("calibrate", [GIVEN, "openvino", 40, "paper", "robust"], id="calibrate"),
     ],

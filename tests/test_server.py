@@ -20,6 +20,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from fer_core.recognizer import DEFAULT_MODEL
 from tabs import serving
 from tests.servers import ROOT, start_server
 
@@ -101,7 +102,7 @@ def test_health_says_whether_the_model_is_loaded(server):
 def test_health_of_a_model_that_cannot_be_loaded(monkeypatch):
     failed = Future()
     failed.set_exception(ValueError("/a/path"))
-    monkeypatch.setattr(serving.engine, "_loading", failed)
+    monkeypatch.setattr(serving.engine, "_loading", {DEFAULT_MODEL: failed})
     answer = serving.health(None)
     assert answer.status_code == 503
     assert json.loads(answer.body) == {"status": "broken", "version": serving.version()}

@@ -58,7 +58,7 @@ def test_webcam_stream_is_labeled_and_leaves_no_file(page, server):
     assert re.search(r"happiness confidence \d+%", text)
     assert re.search(r"found\s+1 face", text)
     assert re.search(r"this face\s+\d+ px", text)
-    assert re.search(r"the model sees\s+128 x 128 px", text)
+    assert re.search(r"scalable-env2b0 sees\s+128 x 128 px", text)
     numbers = [re.search(r"followed as\s+number (\d+)", shown) for shown in page.evaluate("window.panels")]
     assert len({found[1] for found in numbers if found}) == 1, "one person, one number"
     assert sum(found is not None for found in numbers) >= 0.99 * len(numbers)
@@ -84,6 +84,8 @@ def test_settings_reach_the_running_stream(page):
     panel.get_by_text("a grid of 2 x 2 fields").wait_for(timeout=20_000)
     page.get_by_label("Show why").uncheck()
     panel.get_by_text("a grid of").wait_for(state="detached", timeout=20_000)
+    page.locator("#model").get_by_text("scalable-env2s").click()
+    panel.get_by_text("scalable-env2s sees").wait_for(timeout=60_000)  # it is loaded first
     page.locator("#resolution").get_by_text("follow the calibration").click()
     panel.get_by_text(re.compile("press Run|ten camera frames|calibration says|no resolution", re.I)).wait_for()
     field = page.locator("#frame-target input[type=number]")

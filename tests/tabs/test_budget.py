@@ -84,6 +84,7 @@ def test_a_screen_reader_hears_the_same():
 
 SETTING = {
     "faces": 1,
+    "model": "scalable-env2b0",
     "resolution": 128,
     "fitting_px": None,
     "runtime": "openvino",
@@ -96,7 +97,11 @@ SETTING = {
     ("slow", "setting", "helps", "does_not"),
     [
         pytest.param(
-            {"classify": 60.0}, {}, ["Calibration tab"], ["people", "camera", "runtime"], id="classify-uncalibrated"
+            {"classify": 60.0},
+            {},
+            ["Calibration tab"],
+            ["people", "camera", "runtime", "model"],
+            id="classify-uncalibrated",
         ),
         pytest.param(
             {"classify": 60.0},
@@ -111,6 +116,13 @@ SETTING = {
         pytest.param({"classify": 60.0}, {"faces": 3}, ["each of the 3 faces"], ["camera"], id="classify-several"),
         pytest.param(
             {"classify": 60.0}, {"runtime": "keras-predict"}, ["openvino in place of keras-predict"], [], id="runtime"
+        ),
+        pytest.param(
+            {"classify": 60.0},
+            {"model": "scalable-env2s"},
+            ["the smaller model scalable-env2b0"],
+            [],
+            id="larger-model",
         ),
         pytest.param({"detect": 60.0}, {}, ["smaller camera picture"], ["resolution", "people"], id="detect"),
         pytest.param({"detect": 60.0}, {"faces": 2}, ["smaller camera picture", "2 faces"], [], id="detect-several"),

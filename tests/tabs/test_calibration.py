@@ -241,25 +241,27 @@ def test_the_whole_frame_needs_frames(visitor):
         pytest.param({}, {}, True, id="whole-frame"),
         pytest.param({"meaning": tab.CLASSIFIER}, {}, False, id="classifier-alone"),
         pytest.param({"noise": 5}, {}, False, id="noise"),
-        pytest.param({}, {"model": "scalable-env2s"}, False, id="another-model"),
+        pytest.param({}, {"model": "scalable-env2s"}, True, id="another-model"),
+        pytest.param({}, {"model": "bdf-mobilenet"}, False, id="model-without-weights"),
         pytest.param({}, {"runtime": "keras-predict"}, False, id="another-runtime"),
         pytest.param({}, {"owner": None}, False, id="another-machine"),
     ],
 )
 def test_which_answer_the_live_tab_gets(visitor, monkeypatch, asked, of, handed_over):
-    monkeypatch.setattr(tab.resolution, "trained_range", lambda: (32, 640))
+    monkeypatch.setattr(tab.resolution, "trained_range", lambda _: (32, 640))
     # Without an accuracy there is one answer, the largest, whatever was measured of the shipped weights.
     monkeypatch.setattr(answers, "known_accuracy", lambda *of: answers.KnownAccuracy())
     visitor.calibration = kept(**of)
     visitor.other_stages_ms.extend([10.0] * 20)
     px = answered_px(solved(**({"target_ms": 25.0, "meaning": tab.FRAME} | asked)))
-    update, status = tab.on_use(PAGE)
+    model, update, status = tab.on_use(PAGE)
     if handed_over:
+        assert model == of.get("model", MODEL)
         assert update["value"] == px
         assert px in update["choices"]
-        assert f"now uses {px} px" in status
+        assert f"now uses {model} at {px} px" in status
     else:
-        assert update == SKIPPED
+        assert model == update == SKIPPED
         assert tab.DEFAULT_MODEL in status
 
 
@@ -272,10 +274,10 @@ def test_which_answer_the_live_tab_gets(visitor, monkeypatch, asked, of, handed_
     ],
 )
 def test_sizes_that_the_weights_do_not_know_are_refused(visitor, monkeypatch, trained, text):
-    monkeypatch.setattr(tab.resolution, "trained_range", lambda: trained)
-    visitor.answer_px = 224
-    update, status = tab.on_use(PAGE)
-    assert update == SKIPPED
+    monkeypatch.setattr(tab.resolution, "trained_range", lambda _: trained)
+    visitor.answer = MODEL, 224
+    model, update, status = tab.on_use(PAGE)
+    assert model == update == SKIPPED
     assert text in status
     assert UNMEASURED_ACCURACY in status
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from fer_core.pictures import encode_jpeg, read_picture
+from fer_core.recognizer import DEFAULT_MODEL
 from fer_core.stream import STAGES
 from tabs import live, visitors
 
@@ -34,7 +35,7 @@ def ask(page, image, **settings):
     """Sends a frame with the page's first settings or others: (JPEG, panel, bar)."""
     data = image if isinstance(image, bytes) else encode_jpeg(image)
     asked = {"chosen": "largest", "wanted": 128, "unsure_below": 0.4, "why": False, "smoothing_s": 0.3, "target_ms": 40}
-    return live.on_frame(data, **asked | settings, request=page)
+    return live.on_frame(data, **asked | {"model": DEFAULT_MODEL} | settings, request=page)
 
 
 def number(panel: str) -> int | None:
@@ -58,11 +59,19 @@ def test_a_stream_keeps_its_faces_and_shows_where_the_time_goes(page, scene):
     assert all(frame[stage] > 0 for frame in visitor.timings for stage in ("decode", "classify", "draw", "encode"))
 
 
-def test_another_resolution_keeps_the_face_and_begins_new_percentiles(page, scene):
+@pytest.mark.parametrize(
+    ("setting", "shown"),
+    [
+        pytest.param({"wanted": 64}, "scalable-env2b0 sees <b>64 x 64 px</b>", id="resolution"),
+        pytest.param({"model": "scalable-env2s"}, "scalable-env2s sees <b>128 x 128 px</b>", id="model"),
+    ],
+)
+def test_another_setting_keeps_the_face_and_begins_new_percentiles(page, scene, setting, shown):
     first = number(ask(page, scene())[1])
     ask(page, scene())
-    _, panel, _ = ask(page, scene(), wanted=64)
-    assert "<b>64 x 64 px</b>" in panel
+    _, panel, _ = ask(page, scene(), **setting)
+    assert shown in panel
+    assert "the highest is happiness" in panel
     assert number(panel) == first
     assert len(page.table.of(page).timings) == 1
 
@@ -184,4 +193,4 @@ def test_slow_frames_get_advice(page, scene):
 
 
 def test_no_frame_is_no_answer(page):
-    assert live.on_frame(None, "largest", 128, 0.4, False, 0.3, 40, page) == (SKIPPED, SKIPPED, SKIPPED)
+    assert live.on_frame(None, "largest", 128, 0.4, False, 0.3, 40, DEFAULT_MODEL, page) == (SKIPPED, SKIPPED, SKIPPED)

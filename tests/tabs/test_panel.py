@@ -22,7 +22,7 @@ FACES = [face(200, "anger"), face(90, "fear"), face(50, "surprise")]
 
 
 def view(faces=FACES, **of: object) -> View:
-    return View(**{"faces": faces, "unsure": [False] * len(faces), "resolution": 128} | of)
+    return View(**{"faces": faces, "unsure": [False] * len(faces), "model": "scalable-env2b0", "resolution": 128} | of)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_bars_of_the_chosen_face(chosen, emotion, side):
     assert f"<b>{emotion}</b> <span>confidence 70%</span>" in text
     assert f"<b>{side} px</b>" in text
     assert "<b>3 faces</b>" in text
-    assert "<b>128 x 128 px</b>" in text
+    assert "scalable-env2b0 sees <b>128 x 128 px</b>" in text
     assert ("Only 3 faces here" in text) == (chosen == "5th")
     assert ("enlarged and blurred" in text) == (side * 2 < 128)
     assert re.findall(r'class="fer-name[^>]*>(\w+)<', text) == list(EMOTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 
 from fer_core.pictures import encode_jpeg, read_picture
+from fer_core.recognizer import DEFAULT_MODEL
 from tabs import picture, waiting
 
 SKIPPED = {"__type__": "update"}
-SETTINGS = ("largest", 128, 0.4, False)
-WHY = ("largest", 128, 0.4, True)
-DOUBTFUL = ("largest", 128, 0.999, False)
+SETTINGS = ("largest", 128, 0.4, False, DEFAULT_MODEL)
+WHY = ("largest", 128, 0.4, True, DEFAULT_MODEL)
+DOUBTFUL = ("largest", 128, 0.999, False, DEFAULT_MODEL)
+LARGER = ("largest", 128, 0.4, False, "scalable-env2s")
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,14 @@ def test_a_picture_is_answered(page, upload):
     assert "<b>happiness</b> <span>confidence" in panel
     for stage in ("detect", "classify", "total", "with decoding and drawing"):
         assert f"<span>{stage} <b>" in panel
+
+
+def test_another_model_reads_the_same_face_otherwise(page):
+    answers = [picture.on_example(*settings, page)[1] for settings in (SETTINGS, LARGER)]
+    assert all("the highest is happiness" in panel for panel in answers)
+    one, other = (re.findall(r'class="fer-value[^>]*>(\d+%)<', panel) for panel in answers)
+    assert len(one) == len(other) == 7
+    assert [panel.count("scalable-env2s sees") for panel in answers] == [0, 1]
 
 
 def test_settings_answer_the_upload_again(page, upload):
@@ -105,7 +116,7 @@ def test_a_large_picture_is_shown_reduced_with_its_map_in_place(page, astronaut)
 @pytest.mark.parametrize("why", [pytest.param(False, id="plain"), pytest.param(True, id="why")])
 def test_a_picture_without_a_face(page, why):
     data = encode_jpeg(np.full((300, 400, 3), 128, np.uint8))
-    jpeg, panel = picture.on_picture(data, "largest", 128, 0.4, why, page)
+    jpeg, panel = picture.on_picture(data, "largest", 128, 0.4, why, DEFAULT_MODEL, page)
     assert read_picture(jpeg).shape == (300, 400, 3)
     assert "No face found" in panel
 

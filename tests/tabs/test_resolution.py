@@ -9,7 +9,7 @@ from fer_core.answers import KnownAccuracy
 from tabs import resolution
 from tabs.board import Board, Task
 from tabs.visitors import Visitor
-from tests.tabs.test_calibration import kept
+from tests.tabs.test_calibration import MODEL, kept
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def board(monkeypatch):
     """A board of its own; the weights know 60 to 260 px."""
     board = Board()
     monkeypatch.setattr(resolution, "board", board)
-    monkeypatch.setattr(resolution, "trained_range", lambda: (60, 260))
+    monkeypatch.setattr(resolution, "trained_range", lambda _: (60, 260))
     monkeypatch.setattr(resolution, "known_accuracy", lambda *_: KnownAccuracy((60, 260)))
     return board
 
@@ -36,12 +36,12 @@ def visitor(others_ms: float | None = 10.0) -> Visitor:
 
 
 def test_a_chosen_size_is_taken_as_it_is(board):
-    assert resolution.resolved(96, visitor(), 40.0) == (96, None)
+    assert resolution.resolved(96, visitor(), MODEL, 40.0) == (96, None)
 
 
 def test_following_takes_the_answer_for_the_whole_frame(board):
     measured(board)
-    pixels, note = resolution.resolved(resolution.FOLLOW, visitor(10.0), 30.0)
+    pixels, note = resolution.resolved(resolution.FOLLOW, visitor(10.0), MODEL, 30.0)
     assert pixels == pytest.approx((18 / 0.0004) ** 0.5, rel=0.02)
     assert f"{pixels} px for the 20.0 ms that the other stages leave" in note
 
@@ -50,7 +50,7 @@ def test_the_economical_answer_comes_first(board, monkeypatch):
     known = KnownAccuracy((60, 260), {64: 0.7, 96: 0.8, 128: 0.802, 160: 0.79})
     monkeypatch.setattr(resolution, "known_accuracy", lambda *_: known)
     measured(board)
-    assert resolution.resolved(resolution.FOLLOW, visitor(10.0), 30.0)[0] == 96
+    assert resolution.resolved(resolution.FOLLOW, visitor(10.0), MODEL, 30.0)[0] == 96
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_economical_answer_comes_first(board, monkeypatch):
 def test_what_is_used_where_the_answer_does_not_fit(board, of, others_ms, target_ms, pixels, note):
     if of is not None:
         measured(board, **of)
-    used, why = resolution.resolved(resolution.FOLLOW, visitor(others_ms), target_ms)
+    used, why = resolution.resolved(resolution.FOLLOW, visitor(others_ms), MODEL, target_ms)
     assert used == pixels
     assert note in why
 
@@ -80,28 +80,46 @@ def test_following_does_not_flicker(board, monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=time.monotonic())
     monkeypatch.setattr(resolution, "time", clock)
     page = visitor(10.0)
-    first = resolution.resolved(resolution.FOLLOW, page, 30.0)
+    first = resolution.resolved(resolution.FOLLOW, page, MODEL, 30.0)
     page.other_stages_ms.extend([15.0] * 100)
-    assert resolution.resolved(resolution.FOLLOW, page, 30.0) == first, "asked again only now and then"
+    assert resolution.resolved(resolution.FOLLOW, page, MODEL, 30.0) == first, "asked again only now and then"
     clock.now += 11
-    second = resolution.resolved(resolution.FOLLOW, page, 30.0)
+    second = resolution.resolved(resolution.FOLLOW, page, MODEL, 30.0)
     assert second[0] < first[0]
     page.other_stages_ms.extend([15.2] * 100)
     clock.now += 11
-    assert resolution.resolved(resolution.FOLLOW, page, 30.0) == second, "a pixel more or less is not worth it"
-    assert resolution.resolved(resolution.FOLLOW, page, 40.0)[0] > second[0], "another target is answered at once"
+    assert resolution.resolved(resolution.FOLLOW, page, MODEL, 30.0) == second, "a pixel more or less is not worth it"
+    assert resolution.resolved(resolution.FOLLOW, page, MODEL, 40.0)[0] > second[0], (
+        "another target is answered at once"
+    )
 
 
 def test_a_new_calibration_is_followed_at_once(board):
     page = visitor(10.0)
     measured(board)
-    before = resolution.resolved(resolution.FOLLOW, page, 30.0)[0]
+    before = resolution.resolved(resolution.FOLLOW, page, MODEL, 30.0)[0]
     measured(board, scale=2.0)
-    assert resolution.resolved(resolution.FOLLOW, page, 30.0)[0] < before
+    assert resolution.resolved(resolution.FOLLOW, page, MODEL, 30.0)[0] < before
 
 
 def test_a_picture_goes_by_the_target_of_the_camera(board):
     measured(board)
     page = visitor(10.0)
-    camera = resolution.resolved(resolution.FOLLOW, page, 25.0)
-    assert resolution.resolved(resolution.FOLLOW, page) == camera
+    camera = resolution.resolved(resolution.FOLLOW, page, MODEL, 25.0)
+    assert resolution.resolved(resolution.FOLLOW, page, MODEL) == camera
+
+
+def test_each_model_follows_its_own_calibration(board):
+    measured(board)
+    measured(board, model="scalable-env2s", scale=4.0)
+    page = visitor(10.0)
+    small, large = (resolution.resolved(resolution.FOLLOW, page, model, 30.0)[0] for model in (MODEL, "scalable-env2s"))
+    assert small > large, "the one that was measured first is still followed"
+    assert resolution.resolved(resolution.FOLLOW, page, MODEL, 30.0)[0] == small
+
+
+def test_what_the_visitor_looks_at_is_followed_where_nothing_newer_is_kept(board):
+    page = visitor(10.0)
+    page.calibration = kept()
+    pixels, note = resolution.resolved(resolution.FOLLOW, page, MODEL, 30.0)
+    assert f"{pixels} px for the 20.0 ms" in note

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from fer_core.compute import gate
+from fer_core.recognizer import DEFAULT_MODEL
 from fer_core.video import VideoCanceled, VideoError
 from tabs import video as tab
 from tabs import video_job, video_views
@@ -18,7 +19,7 @@ from tabs.visitors import Visitor, visitors
 from tests.films import patches, times_of, write_film
 
 PAGE = SimpleNamespace(session_hash="video tests")
-SETTINGS = Settings(resolution=64, smoothing_s=0.3, unsure_below=0.4)
+SETTINGS = Settings(resolution=64, smoothing_s=0.3, unsure_below=0.4, model=DEFAULT_MODEL)
 DONE_SECONDS = 60
 
 
@@ -158,11 +159,11 @@ def test_a_run_shows_how_far_it_is_and_what_came_out(visitor, monkeypatch, tmp_p
     path = tmp_path / "example.mp4"
     path.write_bytes(example_film())
     monkeypatch.setattr(video_job, "_POLL_SECONDS", 0.02)
-    first, *steps, last = tab.on_run(str(path), 64, 0.3, 0.4, PAGE)
+    first, *steps, last = tab.on_run(str(path), 64, 0.3, 0.4, DEFAULT_MODEL, PAGE)
     assert "Starting" in first.status
     assert first.downloads == ""
     assert any(re.search(r"[1-9]\d* of about 150 frames, \d+ s left", step.status) for step in steps)
-    said = r"150 frames, 6\.0 s, analyzed at 64 px in \d+ ms a frame; a face in 150 of them\."
+    said = r"150 frames, 6\.0 s, analyzed by scalable-env2b0 at 64 px in \d+ ms a frame; a face in 150 of them\."
     assert re.search(said, last.status)
     assert "data-mp4=" in last.player
     assert last.person["choices"] == [("face 1: 0.0 to 6.0 s, 100% happiness", 1)]
@@ -181,23 +182,23 @@ def test_a_run_shows_how_far_it_is_and_what_came_out(visitor, monkeypatch, tmp_p
     ],
 )
 def test_what_cannot_run_says_why(visitor, path, text):
-    *_, last = tab.on_run(path, 64, 0.3, 0.4, PAGE)
+    *_, last = tab.on_run(path, 64, 0.3, 0.4, DEFAULT_MODEL, PAGE)
     assert text in last.status
     assert 'role="alert"' in last.status
 
 
 def test_one_video_at_a_time(visitor, gray_film):
     visitor.watch(VideoJob(gray_film, SETTINGS, "a"))
-    (shown,) = tab.on_example(64, 0.3, 0.4, PAGE)
+    (shown,) = tab.on_example(64, 0.3, 0.4, DEFAULT_MODEL, PAGE)
     assert tab.BUSY in shown.status
 
 
 def test_a_failure_of_ours_is_told_and_logged(visitor, monkeypatch, caplog):
-    def broken():
+    def broken(model):
         raise RuntimeError("no model today")
 
     monkeypatch.setattr(video_job.engine, "recognizer", broken)
-    *_, last = tab.on_example(64, 0.3, 0.4, PAGE)
+    *_, last = tab.on_example(64, 0.3, 0.4, DEFAULT_MODEL, PAGE)
     assert tab.FAILED in last.status
     assert "no model today" in caplog.text
 
@@ -238,5 +239,5 @@ def test_videos_over_the_limits_are_refused(visitor, tmp_path):
     write_film(path, patches(62), range(0, 62_000, 1000))  # to 61 s
     with pytest.raises(VideoError, match="at most 60 s"):
         finished(VideoJob(path.read_bytes(), SETTINGS, "a")).take_result()
-    *_, last = tab.on_run(str(path), 64, 0.3, 0.4, PAGE)
+    *_, last = tab.on_run(str(path), 64, 0.3, 0.4, DEFAULT_MODEL, PAGE)
     assert "at most 60 s, but lasts 61.0 s" in last.status
