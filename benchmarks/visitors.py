@@ -138,7 +138,7 @@ class Camera:
         frame = {"url": "data:image/jpeg;base64," + base64.b64encode(picture).decode()}
         session = uuid.uuid4().hex
         body = {
-            "data": [frame, "largest", 128, 0.4, False, 0.3, 40],
+            "data": [frame, "largest", 128, 0.4, False, 0.3, 40, "scalable-env2b0"],
             "fn_index": stream["id"],
             "trigger_id": stream["targets"][0][0],
             "session_hash": session,

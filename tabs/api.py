@@ -112,11 +112,9 @@ def solve(
             return solve_calibration(measurements, target_ms)
 
 
-def _check(resolution: int, model: str) -> None:
+def _check_resolution(resolution: int) -> None:
     if resolution not in RESOLUTIONS:
         raise ValueError(f"resolution must be one of {', '.join(map(str, RESOLUTIONS))}, but got {resolution!r}")
-    if model not in engine.models():
-        raise ValueError(f"model must be one of {', '.join(engine.models())}, but got {model!r}")
 
 
 def _uploaded(name: str, value: Any) -> bytes:
@@ -129,7 +127,6 @@ def _uploaded(name: str, value: Any) -> bytes:
 def recognize(
     picture: Any,
     resolution: int = DEFAULT_RESOLUTION,
-    model: str = DEFAULT_MODEL,
     request: gr.Request = None,  # type: ignore[assignment]
 ) -> dict:
     """Finds the faces of a picture and their emotions.
@@ -137,7 +134,6 @@ def recognize(
     Args:
         picture: An uploaded file, with ``gradio_client`` a ``handle_file(...)``.
         resolution: Side of the model's input in pixels, one of the live tab's.
-        model: One whose weights are shipped.
 
     Returns:
         One entry of ``recognize --json``.
@@ -146,10 +142,10 @@ def recognize(
         gr.Error: If an argument is unusable, the model's files are, or the CPU is being measured.
     """
     with _refusing():
-        _check(resolution, model)
+        _check_resolution(resolution)
         data = _uploaded("picture", picture)
         with gate.turn(name_of(request), waiting.tell_place):
-            recognizer = engine.recognizer(model).at(resolution)
+            recognizer = engine.recognizer().at(resolution)
             record = recognition_record(picture.get("orig_name") or "picture", data, recognizer)
         if record["error"] is not None:
             raise ValueError(record["error"])
@@ -159,7 +155,6 @@ def recognize(
 def video(
     film: Any,
     resolution: int = DEFAULT_RESOLUTION,
-    model: str = DEFAULT_MODEL,
     request: gr.Request = None,  # type: ignore[assignment]
 ) -> dict:
     """Follows the faces of a video and their emotions, frame by frame.
@@ -167,7 +162,6 @@ def video(
     Args:
         film: An uploaded file, with ``gradio_client`` a ``handle_file(...)``.
         resolution: Side of the model's input in pixels, one of the live tab's.
-        model: One whose weights are shipped.
 
     Returns:
         The table that ``video --table OUT.json`` writes.
@@ -176,8 +170,8 @@ def video(
         gr.Error: If an argument is unusable, the model's files are, or the client's last video is not finished.
     """
     with _refusing():
-        _check(resolution, model)
-        settings = Settings(resolution, DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW, model)
+        _check_resolution(resolution)
+        settings = Settings(resolution, DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW, DEFAULT_MODEL)
         job = VideoJob(_uploaded("film", film), settings, name_of(request))
         visitor = visitors.of(request)
         if visitor.video is not None and not visitor.video.ended.is_set():

@@ -293,7 +293,7 @@ def upload(server, path):
 def example(server):
     """Asks for the example face as a program does; returns what came."""
     call = "/gradio_api/call/recognize_example"
-    data = json.dumps({"data": ["largest", 128, 0.4, False]}).encode()
+    data = json.dumps({"data": ["largest", 128, 0.4, False, DEFAULT_MODEL]}).encode()
     _, _, answer = request(server, call, "POST", data, {"Content-Type": "application/json"})
     return request(server, f"{call}/{json.loads(answer)['event_id']}")[2]
 

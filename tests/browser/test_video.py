@@ -68,7 +68,7 @@ def test_the_example_plays_and_can_be_searched(tab, server):
     tab.locator("#video-example").click()
     status(tab).locator("progress").wait_for(timeout=FIRST_ANSWER_MS)
     tab.locator("#video-player video").wait_for(timeout=ANALYZED_MS)
-    said = r"150 frames, 6\.0 s, analyzed at 128 px in \d+ ms a frame; a face in 150 of them"
+    said = r"150 frames, 6\.0 s, analyzed by scalable-env2b0 at 128 px in \d+ ms a frame; a face in 150 of them"
     assert re.search(said, status(tab).inner_text())
     tab.wait_for_function("document.querySelector('#video-player video').readyState >= 3")
     tab.locator("#video-player video").evaluate("video => {video.muted = true; video.currentTime = 3; video.play()}")

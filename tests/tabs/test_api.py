@@ -40,7 +40,7 @@ def recognizer(monkeypatch):
     face = Face((1, 2, 30, 40), 0.99, {"happiness": 0.9, "anger": 0.1})
     found = SimpleNamespace(analyze=lambda image: Analysis([face], {"total": 5.0}))
     found.at = lambda resolution: found
-    monkeypatch.setattr(api.engine, "recognizer", lambda model: found)
+    monkeypatch.setattr(api.engine, "recognizer", lambda: found)
     monkeypatch.setattr(api, "gate", ComputeGate())
 
 
@@ -102,12 +102,6 @@ def test_recognize_reads_uploads_alone(value):
 def test_other_resolutions_are_refused(endpoint, picture):
     with pytest.raises(gr.Error, match="resolution must be one of 64, 96, 128, 160, but got 100"):
         endpoint(upload(picture), 100, request=CLIENT)
-
-
-@pytest.mark.parametrize("endpoint", [api.recognize, api.video], ids=["recognize", "video"])
-def test_models_without_weights_are_refused(endpoint, picture):
-    with pytest.raises(gr.Error, match=r"model must be one of scalable-env2b0, .*but got 'bdf-inceptionv3'"):
-        endpoint(upload(picture), 96, "bdf-inceptionv3", request=CLIENT)
 
 
 @pytest.mark.parametrize(
