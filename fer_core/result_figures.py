@@ -239,6 +239,9 @@ def training(run: TrainingRun, quantity: str) -> go.Figure:
 
 
 def _legend_below(figure: go.Figure, y: float = -0.22) -> go.Figure:
-    # Long names fill several lines; above the figure they would cover it.
-    figure.update_layout(showlegend=True, legend={"yanchor": "top", "y": y}, height=520)
+    # Long names fill several lines; above the figure they would cover it. Plotly gives a legend half the height at
+    # most, and a scroll bar where that is too little.
+    figure.update_layout(
+        showlegend=True, legend={"yanchor": "top", "y": y}, height=max(520, 400 + 40 * len(figure.data))
+    )
     return figure

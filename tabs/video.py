@@ -206,7 +206,7 @@ def build(live_model: gr.Radio, live_resolution: gr.Radio, uploads: bool = True)
                 cancel = gr.Button("Cancel", elem_id="video-cancel")
             empty = panel.message(EMPTY if uploads else EXAMPLE_ONLY)
             status = gr.HTML(empty, elem_id="video-status", min_height=60)
-            with gr.Accordion("Settings: resolution, smoothing, unsure", open=False, elem_id="video-settings"):
+            with gr.Accordion("Settings: model, resolution, smoothing, unsure", open=False, elem_id="video-settings"):
                 offered = engine.models()
                 model = gr.Radio(
                     offered,

@@ -39,6 +39,17 @@ def test_accuracy_by_resolution(rows):
     assert len({(line.line.color, line.line.dash) for line in figure.data[1:]}) == 3
 
 
+def test_a_long_legend_makes_the_figure_higher_and_needs_no_scroll_bar(tmp_path):
+    for model in ("scalable-env2b0", "scalable-env2s", "bdf-mobilenet"):
+        entries = {name: protocol(0.8) for name in ("kdef-unseen-people", "raf-db-test", "ferplus-test")}
+        write_metrics(tmp_path, model, entries)
+    many = measured_rows(tmp_path)
+    few, all_rows = (result_figures.accuracy_by_resolution(chosen).layout.height for chosen in (many[:3], many))
+    lines = 2 * len(many)
+    assert all_rows > few
+    assert all_rows / 2 > lines * 20, "half of the height is the legend's, with lines of 20 px"
+
+
 def test_confusion_shows_counts_and_colors_shares():
     counts = np.arange(49).reshape(7, 7)
     (drawn,) = result_figures.confusion(counts.tolist()).data
