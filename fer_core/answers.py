@@ -20,6 +20,7 @@ from .runtimes import KerasPredict, OpenVino, TensorFlowGraph
 from .solving import resample_normal, resample_runs, solve
 
 ACCURACY_PROTOCOLS = ("kdef-unseen-people", "kdef-unseen-people-fold0")
+"""What the accuracy of an answer is measured by, on people never seen in training, the most thorough first."""
 ACCURACY_MARGIN = 0.005
 """The economical answer may be this much less accurate than the best that meets the target."""
 

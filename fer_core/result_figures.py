@@ -22,7 +22,9 @@ MODEL_COLORS = dict(zip(ARCHITECTURES, SERIES_COLORS, strict=False))
 TRAINING_COLOR, VALIDATION_COLOR = "#E0433A", "#2F7FD6"
 
 _RUNTIME_SYMBOLS = dict(zip(RUNTIMES, ("square", "triangle-up", "circle"), strict=True))
-_PROTOCOL_DASHES = dict(zip(PROTOCOL_NAMES, ("solid", "solid", "solid", "dot", "dash"), strict=True))
+_PROTOCOL_DASHES = dict(zip(PROTOCOL_NAMES, ("solid", "dashdot", "solid", "dot", "dash"), strict=True))
+_MOST_LABELED_BARS = 3  # for each angle
+_PROTOCOL_PATTERNS = {"kdef-unseen-people-fold0": "/"}
 _LATENCY_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 # Labels stand this factor of latency apart, at least.
 _LABEL_GAP = 1.6
@@ -35,7 +37,7 @@ def row_name(row: MeasuredRow) -> str:
 
 
 def accuracy_by_resolution(rows: Iterable[MeasuredRow]) -> go.Figure:
-    """Plots accuracy against the resolution of the same weights: a color a model, a dash a data set."""
+    """Plots accuracy against the resolution of the same weights: a color a model, a dash a protocol."""
     figure = go.Figure()
     for row in rows:
         sizes = sorted(row.accuracy_by_resolution)
@@ -72,7 +74,8 @@ def confusion(matrix: Sequence[Sequence[int]]) -> go.Figure:
 
 
 def by_angle(rows: Iterable[MeasuredRow]) -> go.Figure:
-    """Draws accuracy by the angle of the head, KDEF's five from left to right, a bar for each model."""
+    """Draws accuracy by the angle of the head, KDEF's five from left to right, a bar a row, hatched if of one fold."""
+    rows = list(rows)
     figure = go.Figure()
     for row in rows:
         angles = [angle for angle in KDEF_ANGLES if angle in row.by_angle]
@@ -80,10 +83,11 @@ def by_angle(rows: Iterable[MeasuredRow]) -> go.Figure:
             x=[_angle_label(angle) for angle in angles],
             y=[row.by_angle[angle] for angle in angles],
             name=_two_lines(row_name(row)),
-            text=[f"{row.by_angle[angle]:.2f}" for angle in angles],
+            # In narrower bars nobody could read them.
+            text=[f"{row.by_angle[angle]:.2f}" for angle in angles] if len(rows) <= _MOST_LABELED_BARS else None,
             textangle=0,
             customdata=[KDEF_ANGLES[angle] for angle in angles],
-            marker={"color": MODEL_COLORS[row.model]},
+            marker={"color": MODEL_COLORS[row.model], "pattern": {"shape": _PROTOCOL_PATTERNS.get(row.protocol, "")}},
             hovertemplate="%{customdata}: %{y:.3f}<extra>%{fullData.name}</extra>",
         )
     figure.update_xaxes(tickangle=0)

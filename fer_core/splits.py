@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .answers import ACCURACY_PROTOCOLS
 from .recognizer import DEFAULT_MODEL
 from .results import MeasuredRow
 
@@ -26,7 +27,7 @@ class Split:
 
 PEOPLE_APART = Split(
     "people kept apart",
-    ("kdef-unseen-people", "kdef-unseen-people-fold0"),
+    ACCURACY_PROTOCOLS,
     "Nobody in the test was seen in training, as with a visitor of this page.",
 )
 PEOPLE_MIXED = Split(
@@ -62,16 +63,30 @@ def split_named(name: str) -> Split:
 
 
 def row_of(rows: Iterable[MeasuredRow], model: str, split: Split) -> MeasuredRow | None:
-    """Returns a model's most thorough measurement after a split, or None."""
-    by_protocol = {row.protocol: row for row in rows if row.model == model}
-    return next((by_protocol[name] for name in split.protocols if name in by_protocol), None)
+    """Returns a model's measurement by the split's most thorough protocol of which there are any figures, or None.
+
+    One protocol for all models: five folds of one and one fold of another, of other weights, cannot be compared.
+    """
+    rows = list(rows)
+    measured = {row.protocol for row in rows}
+    protocol = next((name for name in split.protocols if name in measured), None)
+    return next((row for row in rows if (row.model, row.protocol) == (model, protocol)), None)
+
+
+def served_row_of(rows: Iterable[MeasuredRow], model: str, split: Split) -> MeasuredRow | None:
+    """Returns what a model's shipped weights were measured to do after a split, else what ``row_of`` returns."""
+    rows = list(rows)
+    shipped = (
+        row for row in rows if (row.model, row.weights) == (model, "shipped") and row.protocol in split.protocols
+    )
+    return next(shipped, None) or row_of(rows, model, split)
 
 
 def rows_of(rows: Iterable[MeasuredRow], split: Split) -> list[MeasuredRow]:
-    """Returns what is shown of a split: its measurement of each model, then those of other data sets than KDEF."""
+    """Returns what is shown of a split: its protocols one after the other, then those of other data sets than KDEF."""
     rows = list(rows)
     of_either = {protocol for each in SPLITS for protocol in each.protocols}
-    of_split = [row for row in rows if row == row_of(rows, row.model, split)]
+    of_split = [row for name in split.protocols for row in rows if row.protocol == name]
     return of_split + [row for row in rows if row.protocol not in of_either]
 
 

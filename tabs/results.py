@@ -11,7 +11,7 @@ from fer_core.builder import ARCHITECTURES
 from fer_core.measurements import Measurements
 from fer_core.model_files import ModelFileError
 from fer_core.results import PAPER, MeasuredRow, TrainingRun, read_results
-from fer_core.splits import SPLITS, row_of, rows_of, split_named, why_not_measured
+from fer_core.splits import SPLITS, rows_of, served_row_of, split_named, why_not_measured
 from fer_core.trade_off import choices
 
 from . import panel
@@ -41,8 +41,9 @@ LEAK_NOTE = "### What it is worth to have seen the people before"
 
 TRADE_OFF_NOTE = """### Accuracy against latency (the paper's Figure 12)
 One mark for each resolution: further up is better, further left is faster, green is real time (40 ms). The **Pareto
-front** joins the choices that no other beats: whatever is faster is less accurate. Open marks: latency between two
-measured sizes; diamonds: the paper's own figures, on another machine."""
+front** joins the choices that no other beats: whatever is faster is less accurate. The accuracy is that of the weights
+that this page serves where those were scored, else of recorded runs. Open marks: latency between two measured sizes;
+diamonds: the paper's own figures, on another machine."""
 NOT_CALIBRATED = (
     "No latency was measured on this machine since it started: press Run in the Calibration tab. Until then only the "
     "paper's own points are shown, of another machine."
@@ -61,7 +62,8 @@ A confusion matrix: rows are the truth, columns the answers, numbers are picture
 
 ANGLE_NOTE = """### Turned heads
 KDEF photographs everybody from five sides: FL and FR are the full profiles, HL and HR the half profiles, S is
-straight."""
+straight. *1 fold*, hatched: the weights that this page serves, on 12 people; *5 folds*: five trainings, on everybody in
+turn. The two cannot be compared."""
 
 TRAINING_NOTE = """### Training, epoch by epoch (the paper's Figures 4 to 11)
 An **epoch** is one pass through the training pictures, red; after it the model is tried on **validation** pictures,
@@ -142,7 +144,7 @@ def show_tables(split_name: str) -> Tables:
     rows, _, alerts = _read()
     measured = calibrations()
     table = views.table_2(rows, split, measured)
-    chosen = [row for model in ARCHITECTURES if (row := row_of(rows, model, split))]
+    chosen = [row for model in ARCHITECTURES if (row := served_row_of(rows, model, split))]
     offered = choices(chosen, measured)
     files = {
         "table_2.csv": table,

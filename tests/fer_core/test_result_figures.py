@@ -19,7 +19,7 @@ MODEL = "scalable-env2b0"
 def rows(tmp_path):
     entries = {"kdef-unseen-people": protocol(0.8, std=0.02), "kdef-paper-split": protocol(0.9)}
     write_metrics(tmp_path, MODEL, entries | {"raf-db-test": protocol(0.7, by_angle=None)})
-    write_metrics(tmp_path, "bdf-mobilenet", {"kdef-unseen-people-fold0": protocol(0.6)})
+    write_metrics(tmp_path, "bdf-mobilenet", {"kdef-unseen-people": protocol(0.6)})
     return measured_rows(tmp_path)
 
 
@@ -71,6 +71,9 @@ def test_by_angle_runs_from_left_to_right(rows):
         assert [label.split("<br>")[0] for label in bars.x] == list(KDEF_ANGLES)
         assert list(bars.y) == [row.by_angle[angle] for angle in KDEF_ANGLES]
         assert list(bars.customdata) == list(KDEF_ANGLES.values())
+        assert list(bars.text) == [f"{row.by_angle[angle]:.2f}" for angle in KDEF_ANGLES]
+    crowded = result_figures.by_angle(2 * turned)
+    assert all(bars.text is None for bars in crowded.data), "bars too narrow for numbers"
 
 
 def test_splits_stand_beside_the_paper(rows):

@@ -13,6 +13,7 @@ from fer_core.splits import (
     measuring_command,
     row_of,
     rows_of,
+    served_row_of,
     split_named,
     why_not_measured,
 )
@@ -37,8 +38,19 @@ def test_five_folds_stand_before_one(tmp_path):
     assert row_of(found[:1], MODEL, PEOPLE_APART).protocol == "kdef-unseen-people-fold0"
     assert row_of(found, MODEL, PEOPLE_MIXED).accuracy == 0.9
     assert row_of(found, "bdf-mobilenet", PEOPLE_MIXED) is None
-    assert [row.protocol for row in rows_of(found, PEOPLE_APART)] == ["kdef-unseen-people", "raf-db-test"]
+    apart = ["kdef-unseen-people", "kdef-unseen-people-fold0", "raf-db-test"]
+    assert [row.protocol for row in rows_of(found, PEOPLE_APART)] == apart
     assert [row.protocol for row in rows_of(found, PEOPLE_MIXED)] == ["kdef-paper-split", "raf-db-test"]
+
+
+def test_one_fold_of_one_model_is_not_compared_with_five_of_another(tmp_path):
+    write_metrics(tmp_path, "scalable-env2s", {"kdef-unseen-people-fold0": protocol(0.8)})
+    found = rows(tmp_path, kdef_unseen_people_fold0=0.7, kdef_unseen_people=protocol(0.6, weights="run"))
+    assert row_of(found, "scalable-env2s", PEOPLE_APART) is None
+    assert row_of(found, MODEL, PEOPLE_APART).accuracy == 0.6
+    served = [served_row_of(found, model, PEOPLE_APART) for model in (MODEL, "scalable-env2s")]
+    assert [row.accuracy for row in served] == [0.7, 0.8], "the same fold of both"
+    assert served_row_of(found, "bdf-mobilenet", PEOPLE_APART) is None
 
 
 @pytest.mark.parametrize(
