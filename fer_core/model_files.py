@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .builder import architecture
+from .builder import ARCHITECTURES, architecture
 
 _PACKAGE = Path(__file__).resolve().parent
 # Inside the package once that is installed, beside it in a checkout.
@@ -41,6 +41,15 @@ def model_folder(name: str, models: Path | None = None) -> Path:
 def is_trained(name: str, models: Path | None = None) -> bool:
     """Whether weights of this model are shipped; others run with random weights, to measure latency."""
     return (model_folder(name, models) / CHECKSUMS).is_file()
+
+
+def trained_models(models: Path | None = None) -> list[str]:
+    """Returns the models whose weights are shipped, in the order of ``builder.ARCHITECTURES``.
+
+    Args:
+        models: Folder of all models; by default this project's.
+    """
+    return [name for name in ARCHITECTURES if is_trained(name, models)]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Gradio's image component without its detours: bytes in through our own reader, JPEG out without a file."""
+"""Components of several tabs: pictures as bytes in and JPEG out, without Gradio's detours; the choice of the model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.data_classes import ImageData
+
+from fer_core.recognizer import DEFAULT_MODEL
+
+from . import engine
 
 
 def read_upload(path: str) -> bytes:
@@ -48,3 +52,22 @@ class JpegOutput(gr.Image):
         if value is None:
             return None
         return ImageData(url="data:image/jpeg;base64," + base64.b64encode(value).decode(), mime_type="image/jpeg")
+
+
+def model_choice(info: str, elem_id: str) -> gr.Radio:
+    """Adds a choice among the models that the page can run; hidden where there is no choice.
+
+    Args:
+        info: A line below the label.
+        elem_id: Its id on the page.
+    """
+    offered = engine.models()
+    return gr.Radio(
+        offered,
+        value=DEFAULT_MODEL,
+        label="Model: what reads the faces",
+        info=info,
+        min_width=320,
+        visible=len(offered) > 1,
+        elem_id=elem_id,
+    )

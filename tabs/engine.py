@@ -7,8 +7,7 @@ import threading
 from concurrent.futures import Future
 
 from fer_core import EmotionRecognizer
-from fer_core.builder import ARCHITECTURES
-from fer_core.model_files import ModelFileError, is_trained
+from fer_core.model_files import ModelFileError, trained_models
 from fer_core.recognizer import DEFAULT_MODEL
 from fer_core.worker_process import plain
 
@@ -31,7 +30,8 @@ _loading: dict[str, Future[EmotionRecognizer]] = {}
 
 def models() -> list[str]:
     """Returns what the page can run: the models whose weights are shipped, and the first even without, to say so."""
-    return [name for name in ARCHITECTURES if is_trained(name) or name == DEFAULT_MODEL]
+    trained = trained_models()
+    return trained if DEFAULT_MODEL in trained else [DEFAULT_MODEL, *trained]
 
 
 def _load(model: str, future: Future[EmotionRecognizer]) -> None:

@@ -12,13 +12,13 @@ from fer_core.activation_maps import activation_maps
 from fer_core.compute import MeasurementRunning, gate
 from fer_core.drawing import draw_faces, reduced
 from fer_core.pictures import PictureError, encode_jpeg, read_picture
-from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION
+from fer_core.recognizer import DEFAULT_RESOLUTION
 from fer_core.results import REAL_TIME_MS
 from fer_core.stream import DEFAULT_SMOOTHING_S, DEFAULT_UNSURE_BELOW
 
 from . import budget, camera_notice, engine, panel, picture, resolution
 from .board import board
-from .components import JpegOutput, PictureInput
+from .components import JpegOutput, PictureInput, model_choice
 from .visitors import Visitor, name_of, visitors
 
 CAMERA_SIZES = ("640 x 480", "320 x 240")
@@ -144,16 +144,7 @@ def build(cameras: bool = True) -> tuple[gr.Radio, gr.Radio]:
     """
     gr.Markdown(NOTICE, elem_classes="notice")
     with gr.Row():
-        offered = engine.models()
-        model = gr.Radio(
-            offered,
-            value=DEFAULT_MODEL,
-            label="Model: what reads the faces",
-            info="S is larger and slower than B0. The Results tab says how good each is.",
-            min_width=320,
-            visible=len(offered) > 1,
-            elem_id="model",
-        )
+        model = model_choice("S is larger and slower than B0. The Results tab says how good each is.", "model")
         wanted = gr.Radio(
             resolution.choices(),
             value=DEFAULT_RESOLUTION,

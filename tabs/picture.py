@@ -116,14 +116,15 @@ def on_settings(
 ):
     """Answers the picture that is shown once more, with other settings."""
     visitor = visitors.of(request)
+    settings = chosen, wanted, unsure_below, why, model
     with visitor.answering:
         if visitor.picture is None:
             return gr.skip(), gr.skip()
         if visitor.example:
-            return on_example(chosen, wanted, unsure_below, why, model, request)
+            return on_example(*settings, request)
         if not data:
             return gr.skip(), panel.message(DELETED, alert=True)
-        return on_picture(data, chosen, wanted, unsure_below, why, model, request)
+        return on_picture(data, *settings, request)
 
 
 def on_face_chosen(chosen: str, request: gr.Request):

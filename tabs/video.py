@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from fer_core.compute import MeasurementRunning, gate
-from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION
+from fer_core.recognizer import DEFAULT_RESOLUTION
 from fer_core.results import REAL_TIME_MS
 from fer_core.video import VideoCanceled, VideoError
 from fer_core.video_canvas import LARGEST_SIDE
@@ -20,6 +20,7 @@ from fer_core.video_reader import VideoReader
 
 from . import engine, panel, resolution
 from . import video_views as views
+from .components import model_choice
 from .example_film import example_film
 from .video_job import LIMITS, MOST_AT_ONCE, Result, Settings, VideoJob
 from .visitors import name_of, visitors
@@ -207,15 +208,7 @@ def build(live_model: gr.Radio, live_resolution: gr.Radio, uploads: bool = True)
             empty = panel.message(EMPTY if uploads else EXAMPLE_ONLY)
             status = gr.HTML(empty, elem_id="video-status", min_height=60)
             with gr.Accordion("Settings: model, resolution, smoothing, unsure", open=False, elem_id="video-settings"):
-                offered = engine.models()
-                model = gr.Radio(
-                    offered,
-                    value=DEFAULT_MODEL,
-                    label="Model: what reads the faces",
-                    info="Follows the live tab's choice.",
-                    visible=len(offered) > 1,
-                    elem_id="video-model",
-                )
+                model = model_choice("Follows the live tab's choice.", "video-model")
                 wanted = gr.Radio(
                     resolution.choices(),
                     value=DEFAULT_RESOLUTION,

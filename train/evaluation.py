@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from fer_core import EmotionRecognizer, model_files
-from fer_core.builder import ARCHITECTURES, architecture
+from fer_core.builder import architecture
 from fer_core.recognizer import DEFAULT_MODEL, DEFAULT_RESOLUTION
 
 from . import runs
@@ -47,7 +47,7 @@ def _models(asked: str | None, names: list[str]) -> list[str]:
     """Returns which models are scored: unless one is asked for, all whose weights are shipped; of runs, the first."""
     if asked is not None:
         return [asked]
-    trained = [name for name in ARCHITECTURES if model_files.is_trained(name)]
+    trained = model_files.trained_models()
     return [DEFAULT_MODEL] if not trained or any(PROTOCOLS[name].over for name in names) else trained
 
 

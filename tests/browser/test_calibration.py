@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from tests.browser.test_live import FIRST_ANSWER_MS, start_camera
+
 LADDER = "48,96,128,160"
 MEASURED_MS = 180_000  # starting the measuring process, compiling, eight rounds
 SOLVED_MS = 20_000
@@ -143,3 +145,24 @@ def test_unusable_ladders_are_refused_at_once(page, ladder, message):
     open_tab(page)
     press_run(page, ladder)
     status(page).get_by_role("alert").get_by_text(message).wait_for(timeout=SOLVED_MS)
+
+
+def test_the_answer_for_the_larger_model_is_handed_to_the_live_tab(page):
+    start_camera(page)
+    page.locator("#camera-panel").get_by_text("happiness").first.wait_for(timeout=FIRST_ANSWER_MS)
+    page.locator("#budget").get_by_text("95 % of the last").wait_for(timeout=FIRST_ANSWER_MS)
+    page.get_by_label("I point it at myself or at people who agreed").uncheck()
+    open_tab(page)
+    page.get_by_label("Model", exact=True).fill("scalable-env2s")
+    page.get_by_role("option", name="scalable-env2s").click()
+    set_target(page, 200)
+    page.locator("#meaning").get_by_text("the whole frame").click()
+    press_run(page, "64,96,128")
+    status(page).get_by_text("Measured: scalable-env2s, openvino").wait_for(timeout=MEASURED_MS)
+    page.locator("#use").click()
+    said = status(page).get_by_text(re.compile(r"now uses scalable-env2s at \d+ px"))
+    said.wait_for(timeout=MEASURED_MS)
+    size = re.search(r"at (\d+) px", said.inner_text())[1]
+    page.get_by_role("tab", name="Live", exact=True).click()
+    assert page.locator("#model input:checked").get_attribute("value") == "scalable-env2s"
+    assert page.locator("#resolution input:checked").get_attribute("value") == size

@@ -179,8 +179,7 @@ def test_each_run_begins_from_its_own(data, cache, small):
     ],
 )
 def test_which_models_are_scored(monkeypatch, asked, trained, names, models):
-    monkeypatch.setattr(evaluation, "ARCHITECTURES", dict.fromkeys("abc"))
-    monkeypatch.setattr(model_files, "is_trained", lambda name: name in trained)
+    monkeypatch.setattr(model_files, "trained_models", lambda: trained)
     assert evaluation._models(asked, names) == models
 
 
